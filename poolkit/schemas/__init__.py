@@ -1,0 +1,58 @@
+"""The tables of the house, and `conform`, which holds a batch to them."""
+
+from poolkit.schemas.bundles import Day, History, Outcome
+from poolkit.schemas.conform import conform
+from poolkit.schemas.model import Column, Table, column, table
+from poolkit.schemas.tables import (
+    ACTIONS,
+    CALLS,
+    CALLS_MADE,
+    CONTENTS,
+    FINDING_KINDS,
+    FINDINGS,
+    FORMED,
+    KINDS,
+    MEMBERS,
+    ORDERS,
+    POOLS,
+    READINGS,
+    RESULTS,
+    RUNS,
+    SAMPLES,
+    SCHEMA_VERSION,
+    SEVERITIES,
+    STATUSES,
+    TABLES,
+    WELLS,
+)
+
+__all__ = [
+    "ACTIONS",
+    "CALLS",
+    "CALLS_MADE",
+    "CONTENTS",
+    "FINDINGS",
+    "FINDING_KINDS",
+    "FORMED",
+    "KINDS",
+    "MEMBERS",
+    "ORDERS",
+    "POOLS",
+    "READINGS",
+    "RESULTS",
+    "RUNS",
+    "SAMPLES",
+    "SCHEMA_VERSION",
+    "SEVERITIES",
+    "STATUSES",
+    "TABLES",
+    "WELLS",
+    "Column",
+    "Day",
+    "History",
+    "Outcome",
+    "Table",
+    "column",
+    "conform",
+    "table",
+]
