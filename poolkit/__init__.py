@@ -1,3 +1,89 @@
 """poolkit: pooled nucleic-acid testing from swab to result and back."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from poolkit.errors import (
+        ControlError,
+        DesignError,
+        FormatError,
+        PoolkitError,
+        ProtocolError,
+        SchemaError,
+        TraceError,
+    )
+    from poolkit.formats import read_day, read_instrument, write_day
+    from poolkit.lab import Lab
+    from poolkit.pipeline import process
+    from poolkit.plates import layout_plates
+    from poolkit.pooling import pool_tubes
+    from poolkit.protocols import Protocol, load_protocol, protocol_names
+    from poolkit.schemas import Day, History, Outcome, conform
+    from poolkit.simulation import Failures, simulate_day, simulate_evening
+
+# Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
+_ROOMS = {
+    "errors": (
+        "ControlError",
+        "DesignError",
+        "FormatError",
+        "PoolkitError",
+        "ProtocolError",
+        "SchemaError",
+        "TraceError",
+    ),
+    "formats": ("read_day", "read_instrument", "write_day"),
+    "lab": ("Lab",),
+    "pipeline": ("process",),
+    "plates": ("layout_plates",),
+    "pooling": ("pool_tubes",),
+    "protocols": ("Protocol", "load_protocol", "protocol_names"),
+    "schemas": ("Day", "History", "Outcome", "conform"),
+    "simulation": ("Failures", "simulate_day", "simulate_evening"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "ControlError",
+    "Day",
+    "DesignError",
+    "Failures",
+    "FormatError",
+    "History",
+    "Lab",
+    "Outcome",
+    "PoolkitError",
+    "Protocol",
+    "ProtocolError",
+    "SchemaError",
+    "TraceError",
+    "__version__",
+    "conform",
+    "layout_plates",
+    "load_protocol",
+    "pool_tubes",
+    "process",
+    "protocol_names",
+    "read_day",
+    "read_instrument",
+    "simulate_day",
+    "simulate_evening",
+    "write_day",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name in its room."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'poolkit' has no attribute {name!r}")
+    value = getattr(import_module(f"poolkit.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, found or not."""
+    return sorted(__all__)

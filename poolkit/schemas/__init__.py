@@ -2,6 +2,7 @@
 
 from poolkit.schemas.bundles import Day, History, Outcome
 from poolkit.schemas.conform import conform
+from poolkit.schemas.findings import Finding, findings_table
 from poolkit.schemas.model import Column, Table, column, table
 from poolkit.schemas.tables import (
     ACTIONS,
@@ -49,10 +50,12 @@ __all__ = [
     "WELLS",
     "Column",
     "Day",
+    "Finding",
     "History",
     "Outcome",
     "Table",
     "column",
     "conform",
+    "findings_table",
     "table",
 ]

@@ -5,11 +5,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from poolkit.errors import Problem, SchemaError
 from poolkit.schemas.model import Column, Table
 
-_SHOWN_ROWS = 1000
+# A table loaded twice would otherwise be an error of a million lines.
+_NAMED_KEYS = 100
+
+# A row's key is coded in one int64 while the product of the columns' counts of values stays below this.
+_MAX_CODES = 2**62
+
+_BENCH_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def conform(batch: Any, table: Table, *, keys: bool = True) -> pa.Table:
@@ -28,13 +35,14 @@ def conform(batch: Any, table: Table, *, keys: bool = True) -> pa.Table:
     -------
     pyarrow.Table
         The table's columns in its order; further columns are dropped, absent nullable columns are null.
-        Text columns that came dictionary-encoded stay so (``dictionary<int32, string>``), all other types are exact.
+        Text columns that came dictionary-encoded stay so (``dictionary<int32, string>``, one dictionary for all
+        chunks and no null in it, though an entry may stand there twice); all other types are exact.
 
     Raises
     ------
     SchemaError
-        With every column that is missing, of another kind, null, out of its vocabulary or range, and every
-        duplicated key, each with its rows (counted from 0).
+        With every column that is missing, there twice, of another kind, null, out of its vocabulary or range, and
+        every duplicated key, each with its rows (counted from 0); beyond a hundred such keys the rest stand together.
 
     Notes
     -----
@@ -56,7 +64,10 @@ def conform(batch: Any, table: Table, *, keys: bool = True) -> pa.Table:
     problems: list[Problem] = []
     columns: dict[str, pa.ChunkedArray] = {}
     for each in table.columns:
-        if each.name in given.column_names:
+        n_found = given.column_names.count(each.name)
+        if n_found > 1:
+            problems.append(Problem(each.name, f"must be one column, found {n_found} of this name"))
+        elif n_found == 1:
             values = _typed(given[each.name], each, problems)
             if values is not None:
                 _check(values, each, problems)
@@ -64,7 +75,7 @@ def conform(batch: Any, table: Table, *, keys: bool = True) -> pa.Table:
         elif each.null:
             columns[each.name] = pa.chunked_array([pa.nulls(given.num_rows, each.type)])
         else:
-            problems.append(Problem(each.name, f"missing, expected {each.type}"))
+            problems.append(Problem(each.name, f"missing, expected {_named(each.type)}"))
     if keys and table.key and all(name in columns for name in table.key):
         problems.extend(_duplicate_keys([columns[name] for name in table.key], table.key))
     if problems:
@@ -78,11 +89,18 @@ def _as_table(batch: Any, table: Table) -> pa.Table:
         return batch
     if isinstance(batch, pa.RecordBatch):
         return pa.Table.from_batches([batch])
+    found = f"found {type(batch).__name__}"
     if hasattr(batch, "__arrow_c_stream__"):
-        return pa.table(batch)
-    raise SchemaError(
-        f"not a '{table.name}' batch", [Problem("table", f"expected Arrow data, found {type(batch).__name__}")]
-    )
+        try:
+            return pa.table(batch)
+        except pa.ArrowException as reason:
+            found = f"{found} that is not: {'; '.join(str(part) for part in reason.args)}"
+    raise SchemaError(f"not a '{table.name}' batch", [Problem("table", f"expected Arrow data, {found}")])
+
+
+def _named(kind: pa.DataType) -> str:
+    """Name a type as numpy, pandas and the schemas do; Arrow prints float64 as double."""
+    return _BENCH_NAMES.get(str(kind), str(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -114,24 +132,27 @@ def _typed(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
         return values
     if not _same_kind(found, wanted):
         naive = pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted)
-        why = "needs a time zone, found naive times" if naive else f"must be {wanted} (found {found})"
+        why = "needs a time zone, found naive times" if naive else f"must be {_named(wanted)} (found {_named(found)})"
         problems.append(Problem(column.name, why))
         return None
-    if pa.types.is_dictionary(found):
-        wanted = pa.dictionary(pa.int32(), pa.string())
-        if found == wanted:
-            return values
     try:
-        return values.cast(wanted)
-    except pa.ArrowInvalid as reason:
-        problems.append(Problem(column.name, f"must be {wanted} (found {found}: {reason})"))
+        return _one_dictionary(values) if pa.types.is_dictionary(found) else values.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as reason:
+        problems.append(Problem(column.name, f"must be {_named(wanted)} (found {_named(found)}: {reason})"))
         return None
+
+
+def _one_dictionary(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dictionary-encoded text over one dictionary without null, which would hide that a value is missing."""
+    coded = values.cast(pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    if coded.num_chunks == 0 or coded.chunk(0).dictionary.null_count == 0:
+        return coded
+    return coded.cast(pa.string()).dictionary_encode()
 
 
 def _rows(mask: pa.ChunkedArray) -> tuple[int, ...]:
-    """Return the first rows, counted from 0, where the mask is true."""
-    flags = pc.fill_null(mask, False).to_numpy()
-    return tuple(int(row) for row in np.flatnonzero(flags)[:_SHOWN_ROWS])
+    """Return the rows, counted from 0, where the mask is true."""
+    return tuple(np.flatnonzero(pc.fill_null(mask, False).to_numpy()).tolist())
 
 
 def _check(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
@@ -139,7 +160,8 @@ def _check(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
         problems.append(Problem(column.name, "must not be null", _rows(pc.is_null(values))))
     if column.vocabulary is not None:
         _check_vocabulary(values, column, problems)
-    if column.minimum is not None and len(values) > values.null_count:
+    bounded = column.minimum is not None or column.maximum is not None
+    if bounded and len(values) > values.null_count:
         _check_range(values, column, problems)
 
 
@@ -160,22 +182,24 @@ def _check_vocabulary(values: pa.ChunkedArray, column: Column, problems: list[Pr
 
 def _check_range(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
     low, high = column.minimum, column.maximum
-    ends = pc.min_max(values)
     floating = pa.types.is_floating(values.type)
-    inside = low is None or ends["min"].as_py() >= low
-    inside = inside and (high is None or ends["max"].as_py() <= high)
-    # min_max passes over NaN, so it is looked for by itself.
-    if inside and not (floating and pc.any(pc.is_nan(values)).as_py()):
+    ends = pc.min_max(values)
+    inside = (low is None or ends["min"].as_py() >= low) and (high is None or ends["max"].as_py() <= high)
+    # min_max passes over NaN, and an open end lets infinity through, so both are looked for by themselves.
+    if inside and not (floating and pc.any(pc.invert(pc.is_finite(values))).as_py()):
         return
-    outside = pc.less(values, low)
+    outside = pc.invert(pc.is_finite(values))
+    if low is not None:
+        outside = pc.or_(outside, pc.less(values, low))
     if high is not None:
         outside = pc.or_(outside, pc.greater(values, high))
-    if floating:
-        outside = pc.or_(outside, pc.is_nan(values))
     rows = _rows(outside)
-    found = values[rows[0]].as_py()
-    expected = f"must be at least {low:g}" if high is None else f"must be between {low:g} and {high:g}"
-    problems.append(Problem(column.name, f"{expected}, found {found}", rows))
+    if low is not None and high is not None:
+        expected = f"must be between {low:g} and {high:g}"
+    else:
+        expected = f"must be at least {low:g}" if high is None else f"must be at most {high:g}"
+        expected += " and finite" if floating else ""
+    problems.append(Problem(column.name, f"{expected}, found {values[rows[0]].as_py()}", rows))
 
 
 def _duplicate_keys(columns: list[pa.ChunkedArray], names: tuple[str, ...]) -> list[Problem]:
@@ -184,24 +208,56 @@ def _duplicate_keys(columns: list[pa.ChunkedArray], names: tuple[str, ...]) -> l
     if n_rows < 2:
         return []
     codes = np.zeros(n_rows, np.int64)
+    n_codes = 1
     for values in columns:
-        coded = pa.types.is_dictionary(values.type)
-        encoded = values if coded else pc.dictionary_encode(values, null_encoding="encode")
-        whole = encoded.unify_dictionaries().combine_chunks()
-        whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-        size = len(whole.dictionary) + 1
-        codes = codes * size + pc.fill_null(whole.indices, size - 1).to_numpy(zero_copy_only=False)
+        column_codes, size = _codes(values)
+        if n_codes * size > _MAX_CODES:
+            codes, n_codes = _renumbered(codes)
+        codes = codes * size + column_codes
+        n_codes *= size
     order = np.argsort(codes, kind="stable")
     same = codes[order[1:]] == codes[order[:-1]]
     if not same.any():
         return []
     starts = np.flatnonzero(np.concatenate(([True], ~same)))
     sizes = np.diff(np.append(starts, n_rows))
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+    # The sort is stable, so the first of a key's rows is its lowest; keys are named in order of that row.
+    told = np.argsort(order[starts], kind="stable")
     label = names[0] if len(names) == 1 else f"({', '.join(names)})"
     problems = []
-    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        rows = np.sort(order[start : start + size])
-        found = [str(values[int(rows[0])].as_py()) for values in columns]
+    for start, size in zip(starts[told[:_NAMED_KEYS]], sizes[told[:_NAMED_KEYS]], strict=True):
+        rows = tuple(order[start : start + size].tolist())
+        found = [str(values[rows[0]].as_py()) for values in columns]
         key = found[0] if len(found) == 1 else f"({', '.join(found)})"
-        problems.append(Problem(label, f"duplicate key {key}", tuple(int(row) for row in rows)))
+        problems.append(Problem(label, f"duplicate key {key}", rows))
+    if told.size > _NAMED_KEYS:
+        untold = np.isin(codes, codes[order[starts[told[_NAMED_KEYS:]]]])
+        rows = tuple(np.flatnonzero(untold).tolist())
+        problems.append(Problem(label, f"{told.size - _NAMED_KEYS} more duplicate keys", rows))
     return problems
+
+
+def _codes(values: pa.ChunkedArray) -> tuple[NDArray[np.int32], int]:
+    """Return equal codes for equal values, null being one of them, and the end of their range."""
+    coded = pa.types.is_dictionary(values.type)
+    encoded = values if coded else pc.dictionary_encode(values, null_encoding="encode")
+    whole = encoded.unify_dictionaries().combine_chunks()
+    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    size = len(whole.dictionary) + 1
+    codes = pc.fill_null(whole.indices, size - 1).to_numpy(zero_copy_only=False)
+    if coded:
+        # Arrow allows an entry to stand twice in a dictionary, which would hide a duplicate.
+        entries = whole.dictionary.dictionary_encode()
+        if len(entries.dictionary) < len(entries):
+            codes = np.append(entries.indices.to_numpy(), np.int32(size - 1))[codes]
+    return codes, size
+
+
+def _renumbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return the codes numbered from 0 without gaps, and how many different ones there are."""
+    order = np.argsort(codes, kind="stable")
+    steps = np.concatenate(([False], codes[order[1:]] != codes[order[:-1]]))
+    dense = np.empty_like(codes)
+    dense[order] = np.cumsum(steps)
+    return dense, int(steps.sum()) + 1

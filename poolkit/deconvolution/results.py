@@ -1,0 +1,227 @@
+"""Calls to results: where every sample stands, what follows from it, and how sure it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from poolkit.arrays import Codes, coded, encode, frozen, plain
+from poolkit.deconvolution.known import Grouped, Specimens, group_members, know
+from poolkit.deconvolution.orders import issue, latest_orders, past_due
+from poolkit.deconvolution.received import check_wells
+from poolkit.deconvolution.recollected import answered_by, link
+from poolkit.kernels import evidence as kernels
+from poolkit.protocols import Protocol
+from poolkit.schemas import ORDERS, RESULTS, STATUSES, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the calls mean for people.
+
+    Attributes
+    ----------
+    results : pyarrow.Table
+        One row a sample, in the order of the samples.
+    orders : pyarrow.Table
+        The orders issued now.
+    findings : tuple of Finding
+        What does not add up.
+    """
+
+    results: pa.Table
+    orders: pa.Table
+    findings: tuple[Finding, ...]
+
+
+def resolve(
+    samples: pa.Table,
+    pools: pa.Table,
+    members: pa.Table,
+    wells: pa.Table,
+    calls: pa.Table,
+    runs: pa.Table,
+    *,
+    protocol: Protocol,
+    at: int,
+    orders: pa.Table | None = None,
+    unusable: pa.Array | None = None,
+    doubtful: pa.Array | None = None,
+    prior: float | None = None,
+) -> Resolved:
+    """Say where every sample stands, and order what follows.
+
+    Parameters
+    ----------
+    samples, pools, members : pyarrow.Table
+        Registrations without repetition, all tubes and mixtures, and who is in them.
+    wells, calls, runs : pyarrow.Table
+        Where these specimens stand, every call ever made of them, and the runs they were made of.
+    protocol
+        The rules.
+    at
+        Moment of the computation, microseconds since 1970 UTC.
+    orders : pyarrow.Table, optional
+        Earlier orders of these samples, oldest first.
+    unusable : pyarrow.BooleanArray, optional
+        (pools,) pools whose negative clears nobody.
+    doubtful : pyarrow.BooleanArray, optional
+        (samples,) samples whose identity is in doubt.
+    prior : float, optional
+        Probability that a sample is infected before anything was read; the protocol's by default.
+
+    Returns
+    -------
+    Resolved
+        Results, new orders and findings.
+
+    Raises
+    ------
+    AssertionError
+        When the conservation law does not hold: a defect of poolkit, never of the input.
+
+    Notes
+    -----
+    O(samples + members + calls). See sections 4 to 8 and 11 of the definitions.
+    """
+    n_samples = samples.num_rows
+    grouped = group_members(samples, pools, members)
+    specimens = Specimens(samples, pools, grouped)
+    known = know(samples, calls, runs, grouped=grouped, specimens=specimens, protocol=protocol)
+    clears_nobody = _flags(unusable, pools.num_rows)
+    in_doubt = _flags(doubtful, n_samples)
+    standing = _standing(grouped, known.looks, clears_nobody, in_doubt, pools, protocol, at)
+    orders = ORDERS.empty() if orders is None else orders
+    earlier = latest_orders(orders, samples)
+    links = link(samples, standing.action, in_doubt, earlier.recollected)
+    stands = answered_by(samples, links, standing.status, protocol)
+    probability, unsaid = _probability(grouped, known.looks, clears_nobody, in_doubt, protocol, prior)
+    status = standing.status[stands] if links.child.size else standing.status
+    results = _results_table(samples, calls, standing, stands, status, probability, unsaid, protocol)
+    new_orders, has_order = issue(samples, standing, status, earlier, protocol=protocol, at=at)
+    _conserve(status, has_order, _unread(grouped, known.looks), standing.evidence[stands])
+    discordant = _discordant(pools, grouped, known.looks, status)
+    in_wells = check_wells(wells, pools, samples, grouped, specimens, known.looks, status)
+    overdue = past_due(orders, new_orders, results, at)
+    return Resolved(results, new_orders, (*known.findings, *links.findings, *discordant, *in_wells, *overdue))
+
+
+def _flags(flags: pa.Array | None, n: int) -> NDArray[np.bool_]:
+    given = np.zeros(n, np.bool_) if flags is None else flags.to_numpy(zero_copy_only=False)
+    flags_view: NDArray[np.bool_] = frozen(given)
+    return flags_view
+
+
+def _standing(
+    grouped: Grouped,
+    looks: kernels.Looks,
+    unusable: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    pools: pa.Table,
+    protocol: Protocol,
+    at: int,
+) -> kernels.Standing:
+    n = doubtful.size
+    standing = kernels.Standing(
+        np.empty(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n, np.int64)
+    )
+    formed, names = encode(pools["formed"])
+    at_collection = frozen(formed == names.index("collection").as_py())
+    rules = kernels.Rules(
+        int(protocol.invalid_reruns),
+        protocol.positive_pool == "recollect",
+        protocol.second_suspect == "positive",
+        STATUSES.index(protocol.exhausted_pool),
+    )
+    facts = kernels.Pools(unusable, at_collection)
+    kernels.settle(grouped.of_sample, looks, facts, doubtful, rules, at, standing)
+    return standing
+
+
+def _probability(
+    grouped: Grouped,
+    looks: kernels.Looks,
+    unusable: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    protocol: Protocol,
+    prior: float | None,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return each sample's posterior and where nothing can be said."""
+    sizes = np.arange(protocol.max_pool_size + 1)
+    sensitivity = np.array([protocol.sensitivity_at(max(int(size), 1)) for size in sizes])
+    assay = kernels.Assay(frozen(sensitivity), float(protocol.specificity))
+    priors = np.full(doubtful.size, protocol.prior_prevalence if prior is None else prior)
+    probability = np.full(doubtful.size, -1.0)
+    n_pools_of = frozen(np.diff(grouped.of_sample.offsets))
+    kernels.posterior(grouped.offsets, grouped.samples, n_pools_of, looks, unusable, frozen(priors), assay, probability)
+    return probability, (probability < 0) | doubtful
+
+
+def _results_table(
+    samples: pa.Table,
+    calls: pa.Table,
+    standing: kernels.Standing,
+    stands: Codes,
+    status: NDArray[np.int8],
+    probability: NDArray[np.float64],
+    unsaid: NDArray[np.bool_],
+    protocol: Protocol,
+) -> pa.Table:
+    where = pc.binary_join_element_wise(*(plain(calls[name]) for name in ("specimen_id", "run_id", "well")), "/")
+    columns = [
+        samples["sample_id"],
+        samples["subject_id"],
+        coded(status.astype(np.int32), pa.array(STATUSES)),
+        pa.array(probability[stands], mask=unsaid[stands]),
+        coded(standing.evidence[stands], where),
+        coded(np.zeros(len(stands), np.int32), pa.array([protocol.label])),
+        pa.array(standing.decided[stands]).view(RESULTS["decided_at"].type),
+    ]
+    fields = [field.with_type(column.type) for field, column in zip(RESULTS.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _unread(grouped: Grouped, looks: kernels.Looks) -> NDArray[np.bool_]:
+    """Return which samples have a specimen, alone or a pool, that no call answers."""
+    n_pools = grouped.single.size
+    offsets, pools = grouped.of_sample
+    unread: NDArray[np.bool_] = (looks.outcome[n_pools:] == kernels.IS_UNREAD) & (np.diff(offsets) == 0)
+    if pools.size:
+        holder = np.repeat(np.arange(unread.size), np.diff(offsets))
+        unread[holder[looks.outcome[pools] == kernels.IS_UNREAD]] = True
+    return unread
+
+
+def _conserve(
+    status: NDArray[np.int8], has_order: NDArray[np.bool_], unread: NDArray[np.bool_], evidence: NDArray[np.int32]
+) -> None:
+    """Prove the conservation law, or stop with the counts."""
+    counts = np.bincount(status, minlength=len(STATUSES))
+    unsettled = (status == kernels.STATUS_SUSPECT) | (status == kernels.STATUS_INVALID)
+    broken = {
+        "samples outside the statuses": status.size - int(counts[: len(STATUSES)].sum()),
+        "suspect or invalid samples without an open order": int((unsettled & ~has_order).sum()),
+        "pending samples with neither order nor unread specimen": int(
+            ((status == kernels.STATUS_PENDING) & ~has_order & ~unread).sum()
+        ),
+        "settled samples with an open order": int((has_order & (status < kernels.STATUS_SUSPECT)).sum()),
+        "settled samples without evidence": int(((status < kernels.STATUS_SUSPECT) & (evidence < 0)).sum()),
+    }
+    if any(broken.values()):
+        found = ", ".join(f"{count} {what}" for what, count in broken.items() if count)
+        totals = ", ".join(f"{name} {count}" for name, count in zip(STATUSES, counts, strict=True))
+        raise AssertionError(f"samples are not conserved: {found} (samples {status.size}: {totals})")
+
+
+def _discordant(pools: pa.Table, grouped: Grouped, looks: kernels.Looks, status: NDArray[np.int8]) -> list[Finding]:
+    ids = pools["pool_id"]
+    findings = []
+    for pool in np.flatnonzero(looks.outcome[: pools.num_rows] == kernels.IS_POSITIVE):
+        inside = grouped.samples[grouped.offsets[pool] : grouped.offsets[pool + 1]]
+        if inside.size and (status[inside] == kernels.STATUS_NEGATIVE).all():
+            name = ids[int(pool)].as_py()
+            message = f"pool {name} is positive, but all its {inside.size} members came back negative"
+            findings.append(Finding("discordant_pool", "warning", (name,), message))
+    return findings

@@ -1,0 +1,8 @@
+"""Synthetic days of a testing laboratory, with known truth."""
+
+from poolkit.simulation.day import Simulated, simulate_day
+from poolkit.simulation.evening import simulate_evening
+from poolkit.simulation.failures import Failures
+from poolkit.simulation.people import TRUTH
+
+__all__ = ["TRUTH", "Failures", "Simulated", "simulate_day", "simulate_evening"]
