@@ -1,6 +1,7 @@
 """The stages of a day, one after the other: registrations, calls, results; pure, tables in and tables out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import PathLike
 
@@ -88,27 +89,71 @@ def process(
     >>> outcome.results.num_rows
     500
     """
-    began = progress or (lambda _: None)
+    prepared = prepare(day, protocol=protocol, at=at, history=history)
+    return compute(prepared, prior=prior, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A day that was checked and put behind its history.
+
+    Attributes
+    ----------
+    protocol
+        The rules.
+    at : int
+        Moment of the computation, microseconds since 1970 UTC.
+    union
+        History and day together.
+    runs, late : pyarrow.Table
+        The day's new runs that had ended, and those that had not.
+    readings : pyarrow.Table
+        The readings of the runs that had ended.
+    history
+        What was known already.
+    """
+
+    protocol: Protocol
+    at: int
+    union: Union
+    runs: pa.Table
+    late: pa.Table
+    readings: pa.Table
+    history: History | None
+
+
+def prepare(
+    day: Day,
+    *,
+    protocol: Protocol | str | PathLike[str],
+    at: datetime | None = None,
+    history: History | None = None,
+) -> Prepared:
+    """Check a day and put it behind its history: the first half of `process`, whose parameters and errors these are."""
     rules = load_protocol(protocol)
-    began("check")
     day = _conformed(day)
     now = _moment(day, at, history)
     runs = day.runs if day.runs is not None else _made_up_runs(day.readings, now)
     union = unite(day, runs, history)
     accepted, late = _part_runs(union.runs, now)
+    return Prepared(rules, now, union, accepted, late, _without(union.readings, late), history)
+
+
+def compute(
+    prepared: Prepared, *, prior: float | None = None, progress: Callable[[str], None] | None = None
+) -> Outcome:
+    """Work out where every sample stands: the second half of `process`, whose parameters and errors these are."""
+    began = progress or (lambda _: None)
+    rules, union, history = prepared.protocol, prepared.union, prepared.history
     began("register")
     registered = register(union.samples, union.pools, union.members, protocol=rules)
     began("call")
     known_calls = history.calls if history else CALLS.empty()
     known_runs = history.runs if history else RUNS.empty()
-    calls, called = call_wells(
-        union.wells,
-        _together(union.open_runs, accepted, RUNS.schema),
-        _without(union.readings, late),
-        protocol=rules,
-    )
+    callable_runs = _together(union.open_runs, prepared.runs, RUNS.schema)
+    calls, called = call_wells(union.wells, callable_runs, prepared.readings, protocol=rules)
     all_calls = _together(known_calls, calls, CALLS.schema)
-    all_runs = _together(known_runs, accepted, RUNS.schema)
+    all_runs = _together(known_runs, prepared.runs, RUNS.schema)
     began("resolve")
     resolved = resolve(
         registered.samples,
@@ -118,7 +163,7 @@ def process(
         all_calls,
         all_runs,
         protocol=rules,
-        at=now,
+        at=prepared.at,
         orders=history.orders if history else None,
         unusable=registered.unusable,
         doubtful=registered.doubtful,
@@ -127,7 +172,7 @@ def process(
     began("reconcile")
     findings = (
         *union.findings,
-        *_ending_later(late),
+        *_ending_later(prepared.late),
         *_changed_readings(union, known_calls, known_runs, rules),
         *registered.findings,
         *called,
@@ -141,7 +186,7 @@ def process(
         resolved.results,
         resolved.orders,
         findings_table(findings),
-        accepted,
+        prepared.runs,
     )
 
 

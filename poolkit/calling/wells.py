@@ -241,8 +241,7 @@ def _plate_findings(
             for k in sorted_well[wrong]
         ]
         parts += [
-            f"fewer than {protocol.minimum(CONTENTS[code])} {CONTENTS[code]}"
-            for code in np.flatnonzero(lacking[run])
+            f"fewer than {protocol.minimum(CONTENTS[code])} {CONTENTS[code]}" for code in np.flatnonzero(lacking[run])
         ]
         message = f"run {name} failed its controls: {'; '.join(parts)}; all its wells are invalid"
         findings.append(Finding("plate_controls", "warning", (name,), message))

@@ -6,6 +6,8 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+__all__ = ["kernel"]
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 

@@ -41,6 +41,7 @@ class Rules(NamedTuple):
 
 @kernel
 def _seriousness(call: int) -> int:
+    """Rank a call: positive over suspect over negative over invalid."""
     if call == POSITIVE:
         return 3
     if call == SUSPECT:

@@ -74,5 +74,3 @@ class Outcome:
         """Give the row count of each table."""
         counts = ", ".join(f"{each.name}={getattr(self, each.name).num_rows}" for each in fields(self))
         return f"Outcome({counts})"
-
-

@@ -188,6 +188,5 @@ FINDINGS = table(
 )
 
 TABLES = {
-    each.name: each
-    for each in (SAMPLES, POOLS, MEMBERS, WELLS, RUNS, READINGS, CALLS, RESULTS, ORDERS, FINDINGS)
+    each.name: each for each in (SAMPLES, POOLS, MEMBERS, WELLS, RUNS, READINGS, CALLS, RESULTS, ORDERS, FINDINGS)
 }

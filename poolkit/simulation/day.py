@@ -18,7 +18,7 @@ from poolkit.simulation.failures import Failures
 from poolkit.simulation.layout import lay_out, plate_problems
 from poolkit.simulation.people import HOUSEHOLD_CORRELATION, TRUTH, People, draw_people
 from poolkit.simulation.readings import Conditions, read
-from poolkit.simulation.runs import Naming, run_table, schedule, times
+from poolkit.simulation.runs import RUNS_IN_A_DAY, Naming, run_table, schedule, times
 from poolkit.simulation.streams import streams
 from poolkit.simulation.tubes import PEOPLE_PER_SITE, Collection, collect
 
@@ -150,7 +150,10 @@ def simulate_day(
     held = layout.specimen >= 0
     np.maximum.at(ready_us, layout.plate[held], received_us[layout.specimen[held]])
     instrument, started_us = schedule(
-        ready_us[on_time], wells=wells, wells_per_instrument_hour=rules.wells_per_instrument_hour
+        ready_us[on_time],
+        wells=wells,
+        wells_per_instrument_hour=rules.wells_per_instrument_hour,
+        runs_per_instrument=RUNS_IN_A_DAY,
     )
     runs = run_table(plate_ids.filter(pa.array(on_time)), instrument, started_us, naming=naming, rng=rng.runs)
     run_ids = runs["run_id"].combine_chunks()

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from poolkit.errors import DesignError
 from poolkit.protocols import Protocol, load_protocol
-from poolkit.schemas import ORDERS, Day, conform
+from poolkit.schemas import ORDERS, RUNS, SAMPLES, Day, conform
 from poolkit.simulation.barcodes import barcodes, coded
 from poolkit.simulation.failures import Failures
 from poolkit.simulation.known import Known
 from poolkit.simulation.layout import lay_out, plate_problems
 from poolkit.simulation.readings import Conditions, read
-from poolkit.simulation.runs import MINUTE_US, Naming, run_table, schedule, times
+from poolkit.simulation.runs import MINUTE_US, RUNS_IN_AN_EVENING, Naming, run_table, schedule, times
 from poolkit.simulation.streams import Streams, streams
 
 # Assumptions: people are called back 30 min to 3 h after the day's last result, two swabs of one person are a minute
@@ -109,7 +109,7 @@ def simulate_evening(
     asked = conform(orders, ORDERS)
     known = Known.of(day, truth)
     if not known.samples.num_rows and not asked.num_rows:
-        return Day(samples=known.samples, runs=known.runs.slice(0, 0))
+        return Day(samples=SAMPLES.empty(), runs=RUNS.empty())
     parents = known.rows_of(asked["sample_id"])
     base_us = known.latest_us(asked["issued_at"])
     naming = known.naming()
@@ -129,7 +129,12 @@ def simulate_evening(
     to_read = late.then(layout.only(on_time), len(late_specimens))
     read_ids = pa.concat_arrays([late_ids, plate_ids.filter(pa.array(on_time))])
     ready_us = np.concatenate([np.full(late.n_plates, base_us), ready_us[on_time]])
-    instrument, started_us = schedule(ready_us, wells=wells, wells_per_instrument_hour=rules.wells_per_instrument_hour)
+    instrument, started_us = schedule(
+        ready_us,
+        wells=wells,
+        wells_per_instrument_hour=rules.wells_per_instrument_hour,
+        runs_per_instrument=RUNS_IN_AN_EVENING,
+    )
     runs = run_table(read_ids, instrument, started_us, naming=naming, rng=rng.runs)
     load = np.concatenate([known.loads_of(late_specimens), new.log10_load])
     run_ids = runs["run_id"].combine_chunks()
@@ -164,12 +169,12 @@ def _recollected(
         {
             "sample_id": sample_ids,
             "subject_id": rows["subject_id"],
-            "site_id": rows["site_id"],
+            "site_id": rows["site_id"].dictionary_encode(),
             "collected_at": times(collected_us),
-            "kind": rows["kind"],
+            "kind": rows["kind"].dictionary_encode(),
             "tube_id": coded(np.arange(n_samples), tube_ids),
             "slot": pa.array(np.ones(n_samples, np.int16)),
-            "group_id": rows["group_id"],
+            "group_id": rows["group_id"].dictionary_encode(),
             "recollect_of": rows["sample_id"],
         }
     )

@@ -34,8 +34,7 @@ class Failures:
     Notes
     -----
     No paper gives these rates for one laboratory; the defaults are assumptions of an ordinary, well run day. What is
-    known: field validation asks for less than 5 % invalid, and registrations without readings were what inspections
-    of 2022 found first.
+    known: validation asks for less than 5 % invalid.
 
     References
     ----------

@@ -77,7 +77,11 @@ def unite(day: Day, runs: pa.Table, history: History | None) -> Union:
     findings = [
         *_changed("changed_well", changed_wells, WELLS.key),
         *_changed("changed_run", changed_runs, RUNS.key),
-        *_changed("changed_pool", pa.concat_tables([pa.table({"pool_id": plain(changed_pools["pool_id"])}), foreign]), POOLS.key),
+        *_changed(
+            "changed_pool",
+            pa.concat_tables([pa.table({"pool_id": plain(changed_pools["pool_id"])}), foreign]),
+            POOLS.key,
+        ),
     ]
     return Union(
         _behind(history.samples, samples, SAMPLES),
@@ -142,9 +146,7 @@ def _added_members(members: pa.Table, history: History) -> tuple[pa.Table, pa.Ta
     return added.filter(pc.invert(of_known)), pa.table({"pool_id": foreign})
 
 
-def _readings(
-    readings: pa.Table, changed_runs: pa.Table, history: History
-) -> tuple[pa.Table, pa.Table, pa.Table]:
+def _readings(readings: pa.Table, changed_runs: pa.Table, history: History) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Part the readings into those of new and open runs, and those of closed ones; a changed run's are dropped."""
     run_codes, texts = encode(readings["run_id"])
     called = pc.is_in(plain(history.runs["run_id"]), pc.unique(plain(history.calls["run_id"])))

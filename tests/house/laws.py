@@ -30,11 +30,11 @@ N_ARGUMENTS = 8
 EMPTY_WORDS = {"util", "utils", "helper", "helpers", "core", "misc"}
 EMPTY_VARIABLES = {"df", "arr"}
 CLOCKS = {
-    *(f"time.{name}" for name in ("time", "time_ns", "localtime", "gmtime", "ctime", "strftime")),
+    *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "localtime", "gmtime", "ctime")),
     *(f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")),
     *("datetime.date.today", "pandas.Timestamp.now", "pandas.Timestamp.today", "pandas.Timestamp.utcnow"),
 }
-STOPWATCHES = {f"time.{name}{ns}" for name in ("perf_counter", "monotonic", "process_time") for ns in ("", "_ns")}
+STOPWATCHES = {f"time.{name}{ns}" for name in ("perf_counter", "process_time") for ns in ("", "_ns")}
 
 Law = Callable[[str, str], list[str]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -206,24 +206,39 @@ def _is_kernel(decorator: ast.expr) -> bool:
     return ast.unparse(called).split(".")[-1] in {"kernel", "njit", "jit", "vectorize", "guvectorize"}
 
 
+def _is_nan(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute | ast.Name):
+        return (node.attr if isinstance(node, ast.Attribute) else node.id).lower() == "nan"
+    texts = [each.value for each in node.args if isinstance(each, ast.Constant)] if isinstance(node, ast.Call) else []
+    return any(isinstance(each, str) and each.strip("+-").lower() == "nan" for each in texts)
+
+
 def missing_is_null(path: str, source: str) -> list[str]:
-    """Missing is null: NaN is written only in front of a kernel, in pandas frames and where a file says so."""
-    if room_of(path) in NAN_ROOMS:
+    """Missing is null: NaN may stand in an ndarray on its way, but no Arrow column is made with it.
+
+    Where a module writes NaN, every float column that it makes says ``from_pandas=True`` or gives a mask; and NaN is
+    never handed to Arrow itself. Kernels, their coat, file readers and pandas frames know no null and are let alone.
+    """
+    calls = list(_calls(path, source))
+    if room_of(path) in NAN_ROOMS or not any(_is_nan(node) for node in ast.walk(ast.parse(source))):
         return []
     found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        dotted = isinstance(node, ast.Attribute) and node.attr.lower() == "nan" and isinstance(node.value, ast.Name)
-        imported = isinstance(node, ast.ImportFrom) and any(each.name.lower() == "nan" for each in node.names)
-        called = (
-            isinstance(node, ast.Call)
-            and ast.unparse(node.func).split(".")[-1] in {"float", "float64", "Decimal"}
-            and any(
-                isinstance(each, ast.Constant) and str(each.value).strip("+-").lower() == "nan" for each in node.args
-            )
+    for node, name in calls:
+        told = any(keyword.arg in {"from_pandas", "mask"} for keyword in node.keywords)
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        inside = [each for argument in given for each in ast.walk(argument)]
+        made = name in {"pyarrow.array", "pyarrow.chunked_array"} and any(
+            "float" in ast.unparse(each) for each in given
         )
-        if dotted or imported or called:
-            found.append(f"{path}:{node.lineno}: NaN; missing is null")
+        arrow = name.startswith("pyarrow.") or name.endswith((".fill_null", ".cast"))
+        if not told and (made or (arrow and any(map(_is_nan, inside)) and not _nested_told(inside))):
+            found.append(f"{path}:{node.lineno}: {name} may make a column with NaN; missing is null")
     return found
+
+
+def _nested_told(nodes: list[ast.AST]) -> bool:
+    keywords = [keyword.arg for node in nodes if isinstance(node, ast.Call) for keyword in node.keywords]
+    return "from_pandas" in keywords or "mask" in keywords
 
 
 def clocks(path: str, source: str) -> list[str]:
@@ -313,10 +328,11 @@ def exports(module: ModuleType) -> list[str]:
         return [f"{module.__name__}: no __all__"]
     found = [f"{module.__name__}.{name}: listed twice" for name in sorted(set(listed)) if list(listed).count(name) > 1]
     for name in listed:
-        if not hasattr(module, name):
-            found.append(f"{module.__name__}.{name}: listed but not there")
+        try:
+            thing = getattr(module, name)
+        except (AttributeError, ImportError) as reason:
+            found.append(f"{module.__name__}.{name}: listed but not there ({reason})")
             continue
-        thing = getattr(module, name)
         # A dataclass without a docstring is given its signature as one.
         made_up = isinstance(thing, type) and (thing.__doc__ or "").startswith(f"{thing.__name__}(")
         if (inspect.isroutine(thing) or isinstance(thing, type)) and (made_up or not thing.__doc__):

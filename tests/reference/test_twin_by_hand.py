@@ -321,6 +321,10 @@ def test_3_controls_nobody_asked_for_fail_a_plate_too():
     day["wells"].append(well("P1", "B01", content="blank"))
     day["readings"] += read("R1", "B01", {"N": 30.0, "O": None})
     assert compute(day)["calls"][0]["reasons"] == ["plate_controls"]
+    day["wells"][-1]["content"] = "weak_positive_control"
+    assert compute(day)["calls"][0]["reasons"] == ["plate_controls"]
+    day["readings"] = [row for row in day["readings"] if row["well"] == "A01"] + read("R1", "B01", POSITIVE)
+    assert compute(day)["calls"][0]["call"] == "negative"
 
 
 def test_3_wells_without_a_reading_stay_unread_even_on_a_failed_plate():
@@ -336,7 +340,7 @@ def test_3_wells_without_a_reading_stay_unread_even_on_a_failed_plate():
 
 
 def test_3_a_run_without_used_readings_is_not_judged():
-    outcome = compute(plates(ALONE, ("T1", 12, {})), controls=ASKED)
+    outcome = compute(plates(ALONE, ("T1", 12, {"X": 20.0})), controls=ASKED)
     assert found(outcome, "plate_controls") == []
     assert [row["run_id"] for row in outcome["runs"]] == ["R1"]
 
@@ -600,6 +604,12 @@ def test_6_a_recollected_sample_nobody_ordered():
     outcome = compute(plates([*PAIR, again("S3", "S1", 9)], ("T3", 12, NEGATIVE)))
     assert found(outcome, "recollect_without_order") == [("warning", "S3", "S1")]
     assert statuses(outcome)["S1"] == "negative"
+    # Asked for now is enough, and so is asked for once, though S1 alone now asks for a retest.
+    outcome = compute(plates([*PAIR, again("S3", "S1", 9)], ("T1", 12, POSITIVE)))
+    assert found(outcome, "recollect_without_order") == []
+    outcome = follow(FIRST, plates([again("S3", "S1", 32)], ("S1", 36, SUSPECT), first=2))
+    assert asked(outcome)["S1"] == ("retest", "suspect_single")
+    assert found(outcome, "recollect_without_order") == []
 
 
 def test_6_a_settled_sample_keeps_its_own_result():
@@ -631,6 +641,8 @@ def test_7_an_order_stays_open_until_another_action_is_asked_for():
     outcome = follow(first, plates([], ("S1", 19, INVALID), first=2))
     assert [row["order_id"] for row in outcome["orders"]] == ["S1/rerun/2"]
     assert outcome["orders"][0]["due_at"] == clock(22)
+    third = follow(first, plates([], ("S1", 19, INVALID), first=2), tables())
+    assert third["orders"] == []
     assert found(outcome, "order_past_due") == [("warning", "S2/retest/1", "S2")]
     # A settled sample has no open order.
     outcome = follow(first, plates([], ("S1", 19, NEGATIVE), ("S2", 19, POSITIVE), first=2))
@@ -814,6 +826,8 @@ def test_9_a_pool_does_not_grow_after_it_is_known():
         outcome = follow(first, tables(**grown))
         assert found(outcome, "changed_pool") == [("error", "L1")]
         assert statuses(outcome) == {"S1": "negative", "S2": "negative", "S3": "pending"}
+        # Nor is the member kept for a later day.
+        assert statuses(follow(first, tables(**grown), tables()))["S3"] == "pending"
     assert found(follow(first, tables(**mixture("L1", "S1", "S2"))), "changed_pool") == []
 
 
@@ -828,6 +842,8 @@ def test_10_tubes_nobody_received():
     # A tube whose members are all settled otherwise is not missed.
     outcome = compute(plates(PAIR, ("S1", 12, NEGATIVE), ("S2", 12, POSITIVE)))
     assert found(outcome, "tube_not_received") == []
+    looks = [("S1", 12, NEGATIVE), ("S2", 12, POSITIVE)]
+    assert found(compute(plates(SINGLES, *looks, **mixture("L1", "S1", "S2"))), "tube_not_received") == []
 
 
 def test_10_a_specimen_on_more_plates_than_its_looks_asked_for():
@@ -850,6 +866,8 @@ def test_10_an_instrument_that_reads_more_than_it_can():
     # A full hour apart they are not of one hour, nor on two instruments.
     apart = day | {"runs": [run("R1", "P1", 12), run("R2", "P2", 13)]}
     assert found(compute(apart, wells_per_instrument_hour=2.0), "instrument_overload") == []
+    unknown = day | {"runs": [run("R1", "P1", 12, "unknown"), run("R2", "P2", 12, "unknown")]}
+    assert found(compute(unknown, wells_per_instrument_hour=2.0), "instrument_overload") == []
     other = day | {"runs": [run("R1", "P1", 12), run("R2", "P2", 12.9, "I2")]}
     assert found(compute(other, wells_per_instrument_hour=2.0), "instrument_overload") == []
 
@@ -880,7 +898,7 @@ RANDOM = settings(deadline=None, max_examples=150, suppress_health_check=[Health
 @RANDOM
 @given(random_days())
 def test_11_every_sample_once_and_every_unsettled_one_asked_for(case):
-    for day, at, before, outcome, after in computed(case):
+    for day, _, before, outcome, after in computed(case):
         registered = dict.fromkeys(row["sample_id"] for row in (before or {"samples": []})["samples"] + day["samples"])
         assert [row["sample_id"] for row in outcome["results"]] == list(registered)
         ordered = {row["sample_id"] for row in after["orders"]}

@@ -86,8 +86,9 @@ def read_instrument(
     the results are absent or empty, its workbook cannot be opened, or its table Sample Setup (or, without one,
     Amplification Data of a text export) has wells and targets that the results lack. A ``.csv``, or a ``.txt``
     exported with its results alone, that is cut exactly between two rows carries no sign of it; the wells it
-    lost are unread wells of the plate's map downstream. Workbooks of Design & Analysis are protected by their zip;
-    their other sheets are not compared with Results.
+    lost are unread wells of the plate's map downstream. A workbook of Design & Analysis cannot be cut unseen,
+    but one edited by hand can: its sheet Results is read as it stands, not compared with its other sheets. (The
+    published KRISP workbook is such a one: its Results hold 3 wells, its Target Call the 12 that were run.)
 
     Text may be UTF-8 or UTF-16 (with its mark); other text is read as GBK if it is that.
 

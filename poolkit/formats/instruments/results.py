@@ -195,8 +195,10 @@ def _check_planned(
     if place is None or columns.target is None:
         return
     missing: dict[str, None] = {}
-    for cells in planned.rows:
-        target, well = as_text(_cell(cells, columns.target)), parse_well(_cell(cells, place), block)
+    # A table of curves repeats each pair once a cycle.
+    pairs = dict.fromkeys((_cell(cells, place), _cell(cells, columns.target)) for cells in planned.rows)
+    for shown, named in pairs:
+        target, well = as_text(named), parse_well(shown, block)
         if target and well is not None and (well, target) not in seen:
             missing[f"{well} {target}"] = None
     if missing:
