@@ -9,6 +9,8 @@ from poolkit.kernels import kernel
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _SPREAD = np.uint64(0xFF51AFD7ED558CCD)
 _WORD = np.int64(8)
+_LOW = np.uint64(0xFFFFFFFF)
+_BLOCK = 32
 
 
 @kernel
@@ -46,6 +48,31 @@ def _equal(
 
 
 @kernel
+def _probe(
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    mixed: np.uint64,
+    known_offsets: NDArray[np.int32],
+    known_data: NDArray[np.uint8],
+    table: NDArray[np.uint64],
+    firsts: NDArray[np.int32],
+) -> tuple[int, np.uint64]:
+    """Give the code of one text, or -1, and the place in the table where the search ended."""
+    mask = np.uint64(table.size - 1)
+    place = mixed & mask
+    while table[place] != np.uint64(0):
+        entry = table[place]
+        if (entry ^ mixed) >> np.uint64(32) == np.uint64(0):
+            code = np.int64(entry & _LOW) - 1
+            first = firsts[code]
+            if _equal(data, start, stop, known_data, known_offsets[first], known_offsets[first + 1]):
+                return code, place
+        place = (place + np.uint64(1)) & mask
+    return np.int64(-1), place
+
+
+@kernel
 def group(
     offsets: NDArray[np.int32],
     data: NDArray[np.uint8],
@@ -57,34 +84,32 @@ def group(
 
     offsets (texts + 1,) and data (bytes,) are read. table (a power of two above the number of texts, zeroed) holds the
     upper half of a text's hash over its code + 1; firsts (texts,) gets the row of each code's first text;
-    codes (texts,) is written.
+    codes (texts,) is written. Hashes are taken a block at a time: apart from the search that waits for memory, both run
+    faster.
     """
-    mask = np.uint64(table.size - 1)
-    low = np.uint64(0xFFFFFFFF)
+    hashes = np.empty(_BLOCK, np.uint64)
     n_codes = 0
-    for row in range(codes.size):
-        start, stop = offsets[row], offsets[row + 1]
-        if row > 0 and _equal(data, start, stop, data, offsets[row - 1], start):
-            codes[row] = codes[row - 1]
-            continue
-        mixed = _hash(data, start, stop)
-        place = mixed & mask
-        code = np.int64(-1)
-        while table[place] != np.uint64(0):
-            entry = table[place]
-            if (entry ^ mixed) >> np.uint64(32) == np.uint64(0):
-                known = np.int64(entry & low) - 1
-                first = firsts[known]
-                if _equal(data, start, stop, data, offsets[first], offsets[first + 1]):
-                    code = known
-                    break
-            place = (place + np.uint64(1)) & mask
-        if code < 0:
-            code = np.int64(n_codes)
-            n_codes += 1
-            firsts[code] = row
-            table[place] = (mixed & ~low) | np.uint64(n_codes)
-        codes[row] = code
+    for block in range(0, codes.size, _BLOCK):
+        end = min(block + _BLOCK, codes.size)
+        for row in range(block, end):
+            hashes[row - block] = _hash(data, offsets[row], offsets[row + 1])
+        for row in range(block, end):
+            mixed = hashes[row - block]
+            start, stop = offsets[row], offsets[row + 1]
+            if (
+                row > block
+                and mixed == hashes[row - block - 1]
+                and _equal(data, start, stop, data, offsets[row - 1], start)
+            ):
+                codes[row] = codes[row - 1]
+                continue
+            code, place = _probe(data, start, stop, mixed, offsets, data, table, firsts)
+            if code < 0:
+                code = np.int64(n_codes)
+                n_codes += 1
+                firsts[code] = row
+                table[place] = (mixed & ~_LOW) | np.uint64(n_codes)
+            codes[row] = code
     return n_codes
 
 
@@ -97,25 +122,21 @@ def find(
     wanted_offsets: NDArray[np.int32],
     wanted_data: NDArray[np.uint8],
     codes: NDArray[np.int32],
-) -> None:
-    """Set ``codes[i]`` to the code that `group` gave to the i-th wanted text, or -1.
+) -> int:
+    """Set ``codes[i]`` to the code that `group` gave to the i-th wanted text, or -1; return how many were found.
 
     offsets, data, table and firsts are as `group` left them; wanted_offsets (wanted + 1,) and wanted_data are read;
     codes (wanted,) is written.
     """
-    mask = np.uint64(table.size - 1)
-    low = np.uint64(0xFFFFFFFF)
-    for row in range(codes.size):
-        start, stop = wanted_offsets[row], wanted_offsets[row + 1]
-        mixed = _hash(wanted_data, start, stop)
-        place = mixed & mask
-        codes[row] = -1
-        while table[place] != np.uint64(0):
-            entry = table[place]
-            if (entry ^ mixed) >> np.uint64(32) == np.uint64(0):
-                known = np.int64(entry & low) - 1
-                first = firsts[known]
-                if _equal(wanted_data, start, stop, data, offsets[first], offsets[first + 1]):
-                    codes[row] = known
-                    break
-            place = (place + np.uint64(1)) & mask
+    hashes = np.empty(_BLOCK, np.uint64)
+    n_found = 0
+    for block in range(0, codes.size, _BLOCK):
+        end = min(block + _BLOCK, codes.size)
+        for row in range(block, end):
+            hashes[row - block] = _hash(wanted_data, wanted_offsets[row], wanted_offsets[row + 1])
+        for row in range(block, end):
+            start, stop = wanted_offsets[row], wanted_offsets[row + 1]
+            code, _ = _probe(wanted_data, start, stop, hashes[row - block], offsets, data, table, firsts)
+            codes[row] = code
+            n_found += code >= 0
+    return n_found

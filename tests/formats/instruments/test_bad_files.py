@@ -5,6 +5,7 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from poolkit.formats.instruments import read_instrument
@@ -120,7 +121,12 @@ def test_a_row_with_a_field_too_few_or_too_many(tmp_path: Path) -> None:
     # The Ct of a tab export must be closed by its delimiter: '24.2' may be half of 24.25.
     text = rtpcr().replace("\t24.25\t1.0", "\t24.2")
     assert "section [Results], line 20: has 7 fields, expected 8" in error(put(tmp_path, text))
-    # Empty ends of rows may be dropped.
+    # Design & Analysis writes every field, also those that nobody asks for.
+    columns = [column.replace("Omit", "Remark") for column in CSV_COLUMNS]
+    text = design_csv(columns=columns).replace('"24.25","","false"', '"24.25",""')
+    assert "line 12: has 7 fields, expected 8" in error(put(tmp_path, text))
+    # Empty ends of rows may be dropped, and with them all of an unused well.
+    assert len(shown(read_instrument(put(tmp_path, rtpcr().rstrip() + "\r\n3\tA3\r\n")))) == 5
     assert len(shown(read_instrument(put(tmp_path, rtpcr().replace("\t24.25\t1.0", "\t24.25\t"))))) == 5
 
 
@@ -193,6 +199,26 @@ def test_cells_of_a_workbook_are_named_with_sheet_and_line(tmp_path: Path) -> No
     assert "sheet 'Results': expected a row of column names" in error(workbook(path, table[1:], CSV_HEADER))
     path.write_bytes(path.read_bytes()[:-200])
     assert "workbook: cannot be opened" in error(path)
+
+
+def test_a_workbook_whose_results_lack_planned_wells(tmp_path: Path) -> None:
+    table = [CSV_COLUMNS, (1, "A1", "T001", "N", "UNKNOWN", 20.5, None, False)]
+    path = workbook(tmp_path / "run.xlsx", table, CSV_HEADER)
+    book = openpyxl.load_workbook(path)
+    plan = book.create_sheet("Sample Setup")
+    for row in (
+        ("Block Type", "96alum"),
+        (),
+        ("Well", "Sample Name", "Target Name"),
+        ("A1", "T001", "N"),
+        ("B1", None, None),
+    ):
+        plan.append(row)
+    book.save(path)
+    assert shown(read_instrument(path)) == [("A01", "N", 20.5)]
+    plan.append(("B2", "T002", "N"))
+    book.save(path)
+    assert "sheet 'Sample Setup': has 1 wells and targets that the results lack (B02 N)" in error(path)
 
 
 def test_columns_that_are_missing_or_there_twice(tmp_path: Path) -> None:
