@@ -244,15 +244,20 @@ class Lab:
         """
         return open_orders(self._store.table("orders"), self._store.results(columns=["sample_id", "status"]))
 
-    def findings(self) -> pa.Table:
+    def findings(self, *, commit_id: int | None = None) -> pa.Table:
         """Return what did not add up, each finding once.
+
+        Parameters
+        ----------
+        commit_id
+            Only what this commit found; all commits by default.
 
         Returns
         -------
         pyarrow.Table
             `findings`, oldest first.
         """
-        rows = self._store.table("findings")
+        rows = self._store.table("findings", commit_id=commit_id)
         unique = {(row["kind"], tuple(row["ids"])): row for row in reversed(rows.to_pylist())}
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
 

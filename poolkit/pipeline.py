@@ -42,7 +42,7 @@ def process(
     protocol: Protocol | str | PathLike[str] = "cn-10in1-2020",
     at: datetime | None = None,
     history: History | None = None,
-    prior: float | None = None,
+    prior: float | pa.Table | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Work out from a day's registrations, plate maps and readings where every sample stands.
@@ -57,8 +57,9 @@ def process(
         The moment of the computation, with a time zone; by default the latest time found in the day and its history.
     history
         What is known already of the specimens that the day touches.
-    prior : float, optional
-        Probability that a sample is infected before anything was read; the protocol's by default.
+    prior : float or pyarrow.Table, optional
+        Probability that a sample is infected before anything was read, one for all or columns ``sample_id`` and
+        ``probability``; the protocol's by default.
     progress
         Called with the name of each stage as it begins.
 
@@ -111,6 +112,8 @@ class Prepared:
         The readings of the runs that had ended.
     history
         What was known already.
+    made_up
+        Whether the runs were made up, as the day has no runs table.
     """
 
     protocol: Protocol
@@ -120,6 +123,7 @@ class Prepared:
     late: pa.Table
     readings: pa.Table
     history: History | None
+    made_up: bool
 
 
 def prepare(
@@ -133,14 +137,16 @@ def prepare(
     rules = load_protocol(protocol)
     day = _conformed(day)
     now = _moment(day, at, history)
-    runs = day.runs if day.runs is not None else _made_up_runs(day.readings, now)
+    runs = day.runs if day.runs is not None else _made_up_runs(day.readings, now, history)
     union = unite(day, runs, history)
     accepted, late = _part_runs(union.runs, now)
-    return Prepared(rules, now, union, accepted, late, _without(union.readings, late), history)
+    return Prepared(
+        rules, now, union, accepted, late, _without(union.readings, late), history, made_up=day.runs is None
+    )
 
 
 def compute(
-    prepared: Prepared, *, prior: float | None = None, progress: Callable[[str], None] | None = None
+    prepared: Prepared, *, prior: float | pa.Table | None = None, progress: Callable[[str], None] | None = None
 ) -> Outcome:
     """Work out where every sample stands: the second half of `process`, whose parameters and errors these are."""
     began = progress or (lambda _: None)
@@ -186,7 +192,7 @@ def compute(
         resolved.results,
         resolved.orders,
         findings_table(findings),
-        prepared.runs,
+        _spoken(prepared.runs, calls) if prepared.made_up else prepared.runs,
     )
 
 
@@ -234,14 +240,21 @@ def _moment(day: Day, at: datetime | None, history: History | None) -> int:
     return int(max(latest))
 
 
-def _made_up_runs(readings: pa.Table, at: int) -> pa.Table:
-    """Return one run a plate, read at the moment of the computation, for a day without a runs table."""
-    run_ids = plain(pc.unique(readings["run_id"].cast(pa.string())))
+def _made_up_runs(readings: pa.Table, at: int, history: History | None) -> pa.Table:
+    """Return one run a plate that history lacks, read at the moment of the computation."""
+    _, run_ids = encode(readings["run_id"])
+    if history is not None:
+        run_ids = run_ids.filter(pa.array(codes_in(run_ids, plain(history.runs["run_id"])) < 0))
     moments = pa.array(np.full(len(run_ids), at)).view(RUNS["ended_at"].type)
     made = {"run_id": run_ids, "plate_id": run_ids, "started_at": moments, "ended_at": moments}
     made["instrument_id"] = pa.array(["unknown"] * len(run_ids), pa.string())
     nothing = pa.nulls(len(run_ids), pa.string())
     return pa.table({name: made.get(name, nothing) for name in RUNS.names}, schema=RUNS.schema)
+
+
+def _spoken(runs: pa.Table, calls: pa.Table) -> pa.Table:
+    """Return the runs that gave a call: a made-up one that said nothing must not lend its time to later readings."""
+    return runs.filter(pa.array(codes_in(runs["run_id"], pc.unique(plain(calls["run_id"]))) >= 0))
 
 
 def _part_runs(runs: pa.Table, at: int) -> tuple[pa.Table, pa.Table]:

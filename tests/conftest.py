@@ -12,7 +12,8 @@ SCALE = os.environ.get("POOLKIT_TEST_SCALE", "default")
 # prints the blob that repeats it.
 settings.register_profile("default", deadline=None, max_examples=100, print_blob=True, derandomize=False)
 settings.register_profile("small", settings.get_profile("default"), max_examples=15)
-settings.load_profile("small" if SCALE == "small" else "default")
+settings.register_profile("deep", settings.get_profile("default"), max_examples=3000)
+settings.load_profile(SCALE)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import Codes, TextIndex, coded, encode, filled, frozen, plain
+from poolkit.arrays import Codes, TextIndex, coded, codes_in, encode, filled, frozen, plain
 from poolkit.kernels import calling as kernels
 from poolkit.protocols import Protocol
 from poolkit.schemas import CALLS, CALLS_MADE, CONTENTS, Finding
@@ -92,8 +93,8 @@ def call_wells(
     calls = _calls_table(wells, runs, plates, run_of[made], sorted_well[made], called[made], reasons[made])
     was_read = np.bincount(run_of, (row_of != -1).any(axis=1), runs.num_rows) > 0
     findings = (
-        *read.findings,
-        *_reading_findings(readings, trouble),
+        *_not_mapped(readings, np.flatnonzero(read.run < 0), "its run is not in the runs table"),
+        *_reading_findings(readings, trouble, protocol),
         *_plate_findings(runs, plates, failed & was_read, run_of, sorted_well, bad, lacking, protocol),
     )
     return calls, findings
@@ -116,50 +117,20 @@ def _plates(wells: pa.Table) -> _Plates:
 
 
 class _Read:
-    """The readings as codes of runs, wells and targets; -1 where a reading is not to be used."""
+    """The readings as codes of runs, wells and targets; -1 where one is unknown."""
 
     def __init__(self, readings: pa.Table, runs: TextIndex, plates: _Plates, protocol: Protocol) -> None:
         names = list(protocol.targets) + ([protocol.internal_control] if protocol.internal_control else [])
         self.n_targets = len(names)
-        run_codes, run_texts = encode(readings["run_id"])
-        run = runs.find(run_texts)
-        well_codes, well_texts = encode(readings["well"])
-        target_codes, target_texts = encode(readings["target"])
-        target = TextIndex.of(pa.array(names, pa.string())).find(target_texts)
-        known_run = run >= 0
-        self.run = frozen(run[run_codes])
-        self.well = frozen(plates.wells.find(well_texts)[well_codes])
-        self.target = frozen(target[target_codes])
+        self.run = codes_in(readings["run_id"], runs.values, runs)
+        self.well = codes_in(readings["well"], plates.wells.values, plates.wells)
+        self.target = codes_in(readings["target"], pa.array(names, pa.string()))
         self.ct, _ = filled(readings["ct_cycles"], np.inf)
-        self.findings = [
-            *self._unknown_targets(target, target_texts, target_codes, names),
-            *self._unknown_runs(readings, known_run, run_codes, target, target_codes),
-        ]
-
-    def _unknown_targets(self, target: Codes, texts: pa.Array, codes: Codes, names: list[str]) -> list[Finding]:
-        unknown = np.flatnonzero(target < 0)
-        counts = np.bincount(codes, minlength=len(texts))
-        return [
-            Finding(
-                "unknown_target",
-                "warning",
-                (texts[int(code)].as_py(),),
-                f"{counts[code]} readings of {texts[int(code)].as_py()} not used; expected {', '.join(names)}",
-            )
-            for code in unknown
-            if counts[code]
-        ]
-
-    def _unknown_runs(
-        self, readings: pa.Table, known_run: NDArray[np.bool_], run_codes: Codes, target: Codes, target_codes: Codes
-    ) -> list[Finding]:
-        if known_run.all():
-            return []
-        rows = np.flatnonzero(~known_run[run_codes] & (target[target_codes] >= 0))
-        return _not_mapped(readings, rows, "its run is not in the runs table")
 
 
 def _not_mapped(readings: pa.Table, rows: NDArray[np.int64], why: str) -> list[Finding]:
+    if rows.size == 0:
+        return []
     some = readings.take(pa.array(rows))
     pairs = dict.fromkeys(zip(some["run_id"].to_pylist(), some["well"].to_pylist(), strict=True))
     return [
@@ -168,12 +139,17 @@ def _not_mapped(readings: pa.Table, rows: NDArray[np.int64], why: str) -> list[F
     ]
 
 
-def _reading_findings(readings: pa.Table, trouble: NDArray[np.uint8]) -> list[Finding]:
+def _reading_findings(readings: pa.Table, trouble: NDArray[np.uint8], protocol: Protocol) -> list[Finding]:
     if not trouble.any():
         return []
     findings = _not_mapped(
         readings, np.flatnonzero(trouble == kernels.NOT_MAPPED), "no plate map says that something stands there"
     )
+    unknown = readings["target"].filter(pa.array(trouble == kernels.UNKNOWN_TARGET)).cast(pa.string())
+    expected = ", ".join([*protocol.targets, *filter(None, [protocol.internal_control])])
+    for count in pc.value_counts(unknown).to_pylist():
+        message = f"{count['counts']} readings of {count['values']} not used; expected {expected}"
+        findings.append(Finding("unknown_target", "warning", (count["values"],), message))
     # A target of a well is one finding; when any repetition differs it is the conflict that counts.
     for code, severity in ((kernels.SAME_AGAIN, "warning"), (kernels.CONFLICT, "error")):
         for row in readings.take(pa.array(np.flatnonzero(trouble == code))).to_pylist():

@@ -119,7 +119,8 @@ def know(
     collected = numbers(samples["collected_at"])
     newest = np.empty(n_pools, np.int64)
     kernels.newest_of(grouped.offsets, grouped.samples, collected, newest)
-    withheld = (owner >= 0) & (ended < np.concatenate((newest, collected))[owner])
+    # A specimen that nobody registered has no swab: its -1 finds the earliest time there is.
+    withheld = ended < np.concatenate((newest, collected, [np.iinfo(np.int64).min]))[owner]
     findings = [
         Finding(
             "collected_after_run",

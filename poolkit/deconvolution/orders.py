@@ -63,7 +63,6 @@ def latest_orders(orders: pa.Table, samples: pa.Table) -> Latest:
 def issue(
     samples: pa.Table,
     standing: kernels.Standing,
-    status: NDArray[np.int8],
     earlier: Latest,
     *,
     protocol: Protocol,
@@ -76,9 +75,7 @@ def issue(
     samples : pyarrow.Table
         One row a sample.
     standing
-        What each sample's own evidence asks for.
-    status : numpy.ndarray of int8
-        (samples,) final statuses.
+        Final statuses, and what each sample's own evidence asks for.
     earlier
         What was ordered before.
     protocol
@@ -93,7 +90,7 @@ def issue(
     has_order : numpy.ndarray of bool
         (samples,) whether the sample has an open order now.
     """
-    open_ = status >= kernels.STATUS_SUSPECT
+    open_ = standing.status >= kernels.STATUS_SUSPECT
     rows = np.flatnonzero(open_ & (standing.action != kernels.NO_ACTION) & (standing.action != earlier.action))
     has_order = open_ & ((standing.action != kernels.NO_ACTION) | (earlier.action != 0))
     ids = plain(samples["sample_id"]).take(pa.array(rows))

@@ -28,6 +28,16 @@ class Links:
     parent: Codes
     findings: tuple[Finding, ...]
 
+    def generations(self) -> list[tuple[Codes, Codes]]:
+        """Return the links in rounds, every parent before its children."""
+        rounds = []
+        waiting = np.ones(self.child.size, np.bool_)
+        while waiting.any():
+            ready = waiting & ~np.isin(self.parent, self.child[waiting])
+            rounds.append((self.child[ready], self.parent[ready]))
+            waiting &= ~ready
+        return rounds
+
 
 def link(samples: pa.Table, action: NDArray[np.int8], doubtful: NDArray[np.bool_], ordered: frozenset[str]) -> Links:
     """Find the parent of each recollected sample.

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import Codes, coded, encode, frozen, plain
+from poolkit.arrays import coded, encode, frozen, plain
 from poolkit.deconvolution.known import Grouped, Specimens, group_members, know
 from poolkit.deconvolution.orders import issue, latest_orders, past_due
+from poolkit.deconvolution.priors import prior_of
 from poolkit.deconvolution.received import check_wells
-from poolkit.deconvolution.recollected import answered_by, link
+from poolkit.deconvolution.recollected import Links, answered_by, link
 from poolkit.kernels import evidence as kernels
 from poolkit.protocols import Protocol
 from poolkit.schemas import ORDERS, RESULTS, STATUSES, Finding
@@ -49,7 +50,7 @@ def resolve(
     orders: pa.Table | None = None,
     unusable: pa.Array | None = None,
     doubtful: pa.Array | None = None,
-    prior: float | None = None,
+    prior: float | pa.Table | None = None,
 ) -> Resolved:
     """Say where every sample stands, and order what follows.
 
@@ -69,8 +70,9 @@ def resolve(
         (pools,) pools whose negative clears nobody.
     doubtful : pyarrow.BooleanArray, optional
         (samples,) samples whose identity is in doubt.
-    prior : float, optional
-        Probability that a sample is infected before anything was read; the protocol's by default.
+    prior : float or pyarrow.Table, optional
+        Probability that a sample is infected before anything was read, one for all or columns ``sample_id`` and
+        ``probability``; the protocol's by default.
 
     Returns
     -------
@@ -96,16 +98,27 @@ def resolve(
     orders = ORDERS.empty() if orders is None else orders
     earlier = latest_orders(orders, samples)
     links = link(samples, standing.action, in_doubt, earlier.recollected)
-    stands = answered_by(samples, links, standing.status, protocol)
-    probability, unsaid = _probability(grouped, known.looks, clears_nobody, in_doubt, protocol, prior)
-    status = standing.status[stands] if links.child.size else standing.status
-    results = _results_table(samples, calls, standing, stands, status, probability, unsaid, protocol)
-    new_orders, has_order = issue(samples, standing, status, earlier, protocol=protocol, at=at)
-    _conserve(status, has_order, _unread(grouped, known.looks), standing.evidence[stands])
-    discordant = _discordant(pools, grouped, known.looks, status)
-    in_wells = check_wells(wells, pools, samples, grouped, specimens, known.looks, status)
-    overdue = past_due(orders, new_orders, results, at)
-    return Resolved(results, new_orders, (*known.findings, *links.findings, *discordant, *in_wells, *overdue))
+    priors = prior_of(samples, protocol, prior)
+    probability = _probability(grouped, known.looks, clears_nobody, protocol, priors, links)
+    unsaid = (probability < 0) | in_doubt
+    own = standing.status
+    if links.child.size:
+        stands = answered_by(samples, links, own, protocol)
+        probability, unsaid = probability[stands], unsaid[stands]
+        standing = standing._replace(
+            status=own[stands], evidence=standing.evidence[stands], decided=standing.decided[stands]
+        )
+    results = _results_table(samples, calls, standing, probability, unsaid, protocol)
+    new_orders, has_order = issue(samples, standing, earlier, protocol=protocol, at=at)
+    _conserve(standing, has_order, grouped, known.looks)
+    findings = (
+        *known.findings,
+        *links.findings,
+        *_discordant(pools, grouped, known.looks, standing.status),
+        *check_wells(wells, pools, samples, grouped, specimens, known.looks, standing.status),
+        *past_due(orders, new_orders, results, at),
+    )
+    return Resolved(results, new_orders, findings)
 
 
 def _flags(flags: pa.Array | None, n: int) -> NDArray[np.bool_]:
@@ -144,27 +157,38 @@ def _probability(
     grouped: Grouped,
     looks: kernels.Looks,
     unusable: NDArray[np.bool_],
-    doubtful: NDArray[np.bool_],
     protocol: Protocol,
-    prior: float | None,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return each sample's posterior and where nothing can be said."""
-    sizes = np.arange(protocol.max_pool_size + 1)
-    sensitivity = np.array([protocol.sensitivity_at(max(int(size), 1)) for size in sizes])
+    priors: NDArray[np.float64],
+    links: Links,
+) -> NDArray[np.float64]:
+    """Return each sample's posterior, below 0 where nothing can be said; section 8 of the definitions."""
+    sizes = range(protocol.max_pool_size + 1)
+    sensitivity = np.array([protocol.sensitivity_at(max(size, 1)) for size in sizes])
     assay = kernels.Assay(frozen(sensitivity), float(protocol.specificity))
-    priors = np.full(doubtful.size, protocol.prior_prevalence if prior is None else prior)
-    probability = np.full(doubtful.size, -1.0)
-    n_pools_of = frozen(np.diff(grouped.of_sample.offsets))
-    kernels.posterior(grouped.offsets, grouped.samples, n_pools_of, looks, unusable, frozen(priors), assay, probability)
-    return probability, (probability < 0) | doubtful
+    generations = links.generations()
+    for generation in range(len(generations) + 1):
+        probability = np.full(priors.size, -1.0)
+        kernels.posterior(
+            grouped.offsets,
+            grouped.samples,
+            grouped.of_sample.offsets,
+            looks,
+            unusable,
+            frozen(priors),
+            assay,
+            probability,
+        )
+        if generation < len(generations):
+            # What is known of a person before the next swab is what the last one said.
+            child, parent = generations[generation]
+            priors[child] = np.where(probability[parent] >= 0, probability[parent], priors[parent])
+    return probability
 
 
 def _results_table(
     samples: pa.Table,
     calls: pa.Table,
     standing: kernels.Standing,
-    stands: Codes,
-    status: NDArray[np.int8],
     probability: NDArray[np.float64],
     unsaid: NDArray[np.bool_],
     protocol: Protocol,
@@ -173,46 +197,47 @@ def _results_table(
     columns = [
         samples["sample_id"],
         samples["subject_id"],
-        coded(status.astype(np.int32), pa.array(STATUSES)),
-        pa.array(probability[stands], mask=unsaid[stands]),
-        coded(standing.evidence[stands], where),
-        coded(np.zeros(len(stands), np.int32), pa.array([protocol.label])),
-        pa.array(standing.decided[stands]).view(RESULTS["decided_at"].type),
+        coded(standing.status.astype(np.int32), pa.array(STATUSES)),
+        pa.array(probability, mask=unsaid),
+        coded(standing.evidence, where),
+        coded(np.zeros(samples.num_rows, np.int32), pa.array([protocol.label])),
+        pa.array(standing.decided).view(RESULTS["decided_at"].type),
     ]
     fields = [field.with_type(column.type) for field, column in zip(RESULTS.schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _unread(grouped: Grouped, looks: kernels.Looks) -> NDArray[np.bool_]:
-    """Return which samples have a specimen, alone or a pool, that no call answers."""
-    n_pools = grouped.single.size
-    offsets, pools = grouped.of_sample
-    unread: NDArray[np.bool_] = (looks.outcome[n_pools:] == kernels.IS_UNREAD) & (np.diff(offsets) == 0)
-    if pools.size:
-        holder = np.repeat(np.arange(unread.size), np.diff(offsets))
-        unread[holder[looks.outcome[pools] == kernels.IS_UNREAD]] = True
-    return unread
-
-
-def _conserve(
-    status: NDArray[np.int8], has_order: NDArray[np.bool_], unread: NDArray[np.bool_], evidence: NDArray[np.int32]
-) -> None:
+def _conserve(standing: kernels.Standing, has_order: NDArray[np.bool_], grouped: Grouped, looks: kernels.Looks) -> None:
     """Prove the conservation law, or stop with the counts."""
+    status = standing.status
     counts = np.bincount(status, minlength=len(STATUSES))
-    unsettled = (status == kernels.STATUS_SUSPECT) | (status == kernels.STATUS_INVALID)
+    settled = status < kernels.STATUS_SUSPECT
+    idle = np.flatnonzero((status == kernels.STATUS_PENDING) & ~has_order)
     broken = {
         "samples outside the statuses": status.size - int(counts[: len(STATUSES)].sum()),
-        "suspect or invalid samples without an open order": int((unsettled & ~has_order).sum()),
-        "pending samples with neither order nor unread specimen": int(
-            ((status == kernels.STATUS_PENDING) & ~has_order & ~unread).sum()
+        "suspect or invalid samples without an open order": int(
+            (~settled & (status != kernels.STATUS_PENDING) & ~has_order).sum()
         ),
-        "settled samples with an open order": int((has_order & (status < kernels.STATUS_SUSPECT)).sum()),
-        "settled samples without evidence": int(((status < kernels.STATUS_SUSPECT) & (evidence < 0)).sum()),
+        "pending samples with neither order nor unread specimen": int((~_unread(idle, grouped, looks)).sum()),
+        "settled samples with an open order": int((has_order & settled).sum()),
+        "settled samples without evidence": int((settled & (standing.evidence < 0)).sum()),
     }
     if any(broken.values()):
         found = ", ".join(f"{count} {what}" for what, count in broken.items() if count)
         totals = ", ".join(f"{name} {count}" for name, count in zip(STATUSES, counts, strict=True))
         raise AssertionError(f"samples are not conserved: {found} (samples {status.size}: {totals})")
+
+
+def _unread(rows: NDArray[np.int64], grouped: Grouped, looks: kernels.Looks) -> NDArray[np.bool_]:
+    """Return which of these samples have a specimen, alone or a pool, that no call answers."""
+    n_pools = grouped.single.size
+    offsets, pools = grouped.of_sample
+    n_held = offsets[rows + 1] - offsets[rows]
+    unread: NDArray[np.bool_] = (looks.outcome[n_pools + rows] == kernels.IS_UNREAD) & (n_held == 0)
+    holder = np.repeat(np.arange(rows.size), n_held)
+    held = pools[np.repeat(offsets[rows] - np.cumsum(n_held) + n_held, n_held) + np.arange(holder.size)]
+    unread[holder[looks.outcome[held] == kernels.IS_UNREAD]] = True
+    return unread
 
 
 def _discordant(pools: pa.Table, grouped: Grouped, looks: kernels.Looks, status: NDArray[np.int8]) -> list[Finding]:

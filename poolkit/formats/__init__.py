@@ -1,6 +1,30 @@
 """Files to tables and back; vendor words stop here."""
 
-from poolkit.formats.day import content_key, read_day, write_day, write_table
+from poolkit.formats.append import append_tables
+from poolkit.formats.day import (
+    SUFFIXES,
+    content_key,
+    day_files,
+    read_day,
+    read_part,
+    read_table,
+    table_file,
+    write_day,
+    write_table,
+)
 from poolkit.formats.instruments import InstrumentRun, read_instrument
 
-__all__ = ["InstrumentRun", "content_key", "read_day", "read_instrument", "write_day", "write_table"]
+__all__ = [
+    "SUFFIXES",
+    "InstrumentRun",
+    "append_tables",
+    "content_key",
+    "day_files",
+    "read_day",
+    "read_instrument",
+    "read_part",
+    "read_table",
+    "table_file",
+    "write_day",
+    "write_table",
+]

@@ -49,7 +49,7 @@ def day_files(folder: str | PathLike[str]) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise FormatError(f"{root}: not a day folder", [Problem(str(root), "expected a folder, found none")])
-    tables = [path for table in _FILES if (path := _file_of(root, table)) is not None]
+    tables = [path for table in _FILES if (path := table_file(root, table)) is not None]
     exports = [path for path in (root / "instruments").glob("*") if path.is_file() and not path.name.startswith(".")]
     return sorted(tables + exports)
 
@@ -119,9 +119,9 @@ def read_day(folder: str | PathLike[str], *, zone: str | None = None) -> Day:
     day_files(root)
     tables = {}
     for table in _FILES:
-        path = _file_of(root, table)
-        if path is not None:
-            tables[table.name] = _conformed(read_table(path, table, zone=zone), table, path)
+        rows = read_part(root, table, zone=zone)
+        if rows is not None:
+            tables[table.name] = rows
         elif table in _REQUIRED:
             expected = ", ".join(f"{table.name}{suffix}" for suffix in SUFFIXES)
             raise FormatError(
@@ -149,7 +149,27 @@ def _joined(parts: Iterable[pa.Table], table: Table, first: pa.Table | None) -> 
     return pa.concat_tables([part.cast(table.schema) for part in every])
 
 
-def _file_of(root: Path, table: Table) -> Path | None:
+def table_file(folder: str | PathLike[str], table: Table) -> Path | None:
+    """Return the file of one table in a day folder, None when there is none.
+
+    Parameters
+    ----------
+    folder
+        The day folder.
+    table
+        Which table.
+
+    Returns
+    -------
+    Path or None
+        The file, whichever suffix it has.
+
+    Raises
+    ------
+    FormatError
+        When the table stands there twice.
+    """
+    root = Path(folder)
     found = [path for suffix in SUFFIXES if (path := root / f"{table.name}{suffix}").exists()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
@@ -157,7 +177,34 @@ def _file_of(root: Path, table: Table) -> Path | None:
     return found[0] if found else None
 
 
-def _conformed(rows: pa.Table, table: Table, path: Path) -> pa.Table:
+def read_part(folder: str | PathLike[str], table: Table, *, zone: str | None = None) -> pa.Table | None:
+    """Read one table of a day folder, None when it has no file of it.
+
+    Parameters
+    ----------
+    folder
+        The day folder.
+    table
+        Which table.
+    zone
+        IANA time zone of CSV times that give none.
+
+    Returns
+    -------
+    pyarrow.Table or None
+        As its schema says; a key may stand there twice.
+
+    Raises
+    ------
+    FormatError
+        When the table stands there twice, is cut, or holds something that its format does not allow.
+    SchemaError
+        When the table breaks its schema; every broken rule, with the file.
+    """
+    path = table_file(folder, table)
+    if path is None:
+        return None
+    rows = read_table(path, table, zone=zone)
     try:
         return conform(rows, table, keys=False)
     except SchemaError as reason:
@@ -190,7 +237,8 @@ def read_table(path: Path, table: Table, *, zone: str | None = None) -> pa.Table
         return read_csv(path, table, zone=zone)
     try:
         if path.suffix == ".parquet":
-            return pq.read_table(path, read_dictionary=list(_REPEATING[table.name]), partitioning=None, memory_map=True)
+            repeating = list(_REPEATING.get(table.name, ()))
+            return pq.read_table(path, read_dictionary=repeating, partitioning=None, memory_map=True)
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, OSError) as reason:

@@ -9,7 +9,7 @@ from poolkit.kernels import kernel
 
 NEGATIVE, POSITIVE, SUSPECT, INVALID, UNREAD = 0, 1, 2, 3, -1
 SINGLE_TARGET, GREY, TARGET_MISSING, INTERNAL_CONTROL, CONFLICTING, PLATE_CONTROLS = 1, 2, 4, 8, 16, 32
-NOT_MAPPED, SAME_AGAIN, CONFLICT = 1, 2, 3
+NOT_MAPPED, SAME_AGAIN, CONFLICT, UNKNOWN_TARGET = 1, 2, 3, 4
 _MISSING, _CONFLICTING, _ABSENT, _GREY, _DETECTED = 0, 1, 2, 3, 4
 OTHER, SPECIMEN, MUST_BE_ABSENT, MUST_BE_DETECTED, EMPTY = 0, 1, 2, 3, 4
 
@@ -44,17 +44,20 @@ def place_readings(
 ) -> None:
     """Write for each place and target the row of its reading, and for each reading what is wrong with it.
 
-    run, well, target (codes, -1 for not to be used) and ct (null is +inf) are (readings,); row_of (places, targets)
+    run, well, target (codes, -1 where unknown) and ct (null is +inf) are (readings,); row_of (places, targets)
     starts at -1; trouble (readings,) is written. A target read twice with two values gets ``-2 - row`` of the first.
     """
     for row in range(run.size):
-        if run[row] < 0 or target[row] < 0:
+        if run[row] < 0:
             continue
         place = np.int32(-1)
         if well[row] >= 0 and where.plate_of_run[run[row]] >= 0:
             place = where.place[where.plate_of_run[run[row]], well[row]]
         if place < 0:
             trouble[row] = NOT_MAPPED
+            continue
+        if target[row] < 0:
+            trouble[row] = UNKNOWN_TARGET
             continue
         cell = where.first_of_run[run[row]] + place
         known = row_of[cell, target[row]]

@@ -256,7 +256,7 @@ def _weights(reactive: int, negative: int, sensitivity: float, specificity: floa
 def posterior(
     offsets: NDArray[np.int64],
     members: NDArray[np.int32],
-    n_pools_of: NDArray[np.int64],
+    pools_of: NDArray[np.int64],
     known: Looks,
     unusable: NDArray[np.bool_],
     prior: NDArray[np.float64],
@@ -265,14 +265,14 @@ def posterior(
 ) -> None:
     """Write the probability that each sample is infected, given every look at it and at its pool.
 
-    offsets (pools + 1,) and members (memberships,) give each pool's samples; n_pools_of, prior and probability are
-    (samples,). A sample of several pools, of an unusable one, of which nothing was read, or whose looks
-    contradict a perfect assay is left as it is.
+    offsets (pools + 1,) and members (memberships,) give each pool's samples; pools_of (samples + 1,) are the offsets of
+    each sample's pools; prior and probability are (samples,). A sample of several pools, of an unusable one, of which
+    nothing was read, or whose looks contradict a perfect assay is left as it is.
     """
     n_pools = unusable.size
     for sample in range(prior.size):
         alone = n_pools + sample
-        if n_pools_of[sample] == 0 and known.n_reactive[alone] + known.n_negative[alone] > 0:
+        if pools_of[sample] == pools_of[sample + 1] and known.n_reactive[alone] + known.n_negative[alone] > 0:
             infected, clear = _weights(
                 known.n_reactive[alone], known.n_negative[alone], assay.sensitivity[1], assay.specificity
             )
@@ -291,19 +291,22 @@ def posterior(
     for pool in range(n_pools):
         start = offsets[pool]
         n = offsets[pool + 1] - start
-        pool_read = known.n_reactive[pool] + known.n_negative[pool] > 0
         if unusable[pool] or n == 0:
             continue
-        any_read = pool_read
+        pool_read = known.n_reactive[pool] + known.n_negative[pool] > 0
+        any_alone = False
+        alike = True
         for k in range(n):
-            alone = n_pools + members[start + k]
-            reactive, negative = known.n_reactive[alone], known.n_negative[alone]
-            any_read = any_read or reactive + negative > 0
+            sample = members[start + k]
+            reactive, negative = known.n_reactive[n_pools + sample], known.n_negative[n_pools + sample]
+            any_alone = any_alone or reactive + negative > 0
+            alike = alike and prior[sample] == prior[members[start]]
             yes, no = _weights(reactive, negative, assay.sensitivity[1], assay.specificity)
-            weight_yes[k] = yes * prior[members[start + k]]
-            weight_no[k] = no * (1.0 - prior[members[start + k]])
-        if not any_read:
+            weight_yes[k] = yes * prior[sample]
+            weight_no[k] = no * (1.0 - prior[sample])
+        if not (pool_read or any_alone):
             continue
+        alike = alike and not any_alone
         sensitivity = assay.sensitivity[min(n, assay.sensitivity.size - 1)]
         infected, clear = _weights(known.n_reactive[pool], known.n_negative[pool], sensitivity, assay.specificity)
         none_after[n] = 1.0
@@ -311,19 +314,24 @@ def posterior(
         for k in range(n - 1, -1, -1):
             some_after[k] = some_after[k + 1] * (weight_yes[k] + weight_no[k]) + none_after[k + 1] * weight_yes[k]
             none_after[k] = none_after[k + 1] * weight_no[k]
-        none_before, some_before = 1.0, 0.0
+        none_before, some_before, common = 1.0, 0.0, -1.0
         for k in range(n):
             sample = members[start + k]
             alone = n_pools + sample
-            if n_pools_of[sample] == 1 and (pool_read or known.n_reactive[alone] + known.n_negative[alone] > 0):
-                none = none_before * none_after[k + 1]
-                some = some_before * (some_after[k + 1] + none_after[k + 1]) + none_before * some_after[k + 1]
-                yes = weight_yes[k] * (some + none) * infected
-                no = weight_no[k] * (some * infected + none * clear)
-                if yes + no > 0.0:
-                    probability[sample] = yes / (yes + no)
-            some_before = some_before * (weight_yes[k] + weight_no[k]) + none_before * weight_yes[k]
-            none_before *= weight_no[k]
+            if pools_of[sample + 1] - pools_of[sample] == 1 and (
+                pool_read or known.n_reactive[alone] + known.n_negative[alone] > 0
+            ):
+                if common < 0.0 or not alike:
+                    none = none_before * none_after[k + 1]
+                    some = some_before * (some_after[k + 1] + none_after[k + 1]) + none_before * some_after[k + 1]
+                    yes = weight_yes[k] * (some + none) * infected
+                    no = weight_no[k] * (some * infected + none * clear)
+                    common = yes / (yes + no) if yes + no > 0.0 else -1.0
+                if common >= 0.0:
+                    probability[sample] = common
+            if not alike:
+                some_before = some_before * (weight_yes[k] + weight_no[k]) + none_before * weight_yes[k]
+                none_before *= weight_no[k]
 
 
 @kernel

@@ -57,7 +57,7 @@ def _probe(
     known_data: NDArray[np.uint8],
     table: NDArray[np.uint64],
     firsts: NDArray[np.int32],
-) -> tuple[int, np.uint64]:
+) -> tuple[np.int64, np.uint64]:
     """Give the code of one text, or -1, and the place in the table where the search ended."""
     mask = np.uint64(table.size - 1)
     place = mixed & mask
@@ -79,7 +79,7 @@ def group(
     table: NDArray[np.uint64],
     firsts: NDArray[np.int32],
     codes: NDArray[np.int32],
-) -> int:
+) -> np.int64:
     """Give the distinct texts numbers in order of first appearance and return how many there are.
 
     offsets (texts + 1,) and data (bytes,) are read. table (a power of two above the number of texts, zeroed) holds the
@@ -88,7 +88,7 @@ def group(
     faster.
     """
     hashes = np.empty(_BLOCK, np.uint64)
-    n_codes = 0
+    n_codes = np.int64(0)
     for block in range(0, codes.size, _BLOCK):
         end = min(block + _BLOCK, codes.size)
         for row in range(block, end):
@@ -105,7 +105,7 @@ def group(
                 continue
             code, place = _probe(data, start, stop, mixed, offsets, data, table, firsts)
             if code < 0:
-                code = np.int64(n_codes)
+                code = n_codes
                 n_codes += 1
                 firsts[code] = row
                 table[place] = (mixed & ~_LOW) | np.uint64(n_codes)
@@ -122,14 +122,14 @@ def find(
     wanted_offsets: NDArray[np.int32],
     wanted_data: NDArray[np.uint8],
     codes: NDArray[np.int32],
-) -> int:
+) -> np.int64:
     """Set ``codes[i]`` to the code that `group` gave to the i-th wanted text, or -1; return how many were found.
 
     offsets, data, table and firsts are as `group` left them; wanted_offsets (wanted + 1,) and wanted_data are read;
     codes (wanted,) is written.
     """
     hashes = np.empty(_BLOCK, np.uint64)
-    n_found = 0
+    n_found = np.int64(0)
     for block in range(0, codes.size, _BLOCK):
         end = min(block + _BLOCK, codes.size)
         for row in range(block, end):

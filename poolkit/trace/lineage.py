@@ -67,17 +67,8 @@ def lineage(store: Store, any_id: str) -> pa.Table:
         )
     subject = {row["sample_id"]: row["subject_id"] for row in samples}
     events = [_collected(row) for row in samples]
-    members = _rows(store, "members", sample_id=subject)
-    events += [
-        _event(
-            "pooled",
-            f"into {row['pool_id']}, slot {row['slot']}",
-            sample_id=row["sample_id"],
-            specimen_id=row["pool_id"],
-        )
-        for row in members
-    ]
     events += _wells_and_runs(store, specimens, plates if not specimens else set())
+    events += _pooled(_rows(store, "members", sample_id=subject), samples, events)
     events += [_result(row) for row in _rows(store, "results", sample_id=subject)]
     events += [_order(row) for row in _rows(store, "orders", sample_id=subject)]
     events += _findings(store, {any_id, *subject, *specimens})
@@ -137,6 +128,24 @@ def _collected(row: dict[str, Any]) -> dict[str, Any]:
     group = f", group {row['group_id']}" if row["group_id"] else ""
     detail = f"{row['kind']} at {row['site_id']} into tube {row['tube_id']}, slot {row['slot']}{group}{again}"
     return _event("collected", detail, row["collected_at"], sample_id=row["sample_id"], specimen_id=row["tube_id"])
+
+
+def _pooled(
+    members: list[dict[str, Any]], samples: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return who went into which mixture, each before the mixture was read first, or else after its own swab."""
+    collected = {row["sample_id"]: row["collected_at"] for row in samples}
+    read: dict[str, datetime] = {}
+    for event in events:
+        if event["step"] == "plated" and event["before"] is not None:
+            read[event["specimen_id"]] = min(event["before"], read.get(event["specimen_id"], _LAST))
+    mixed = []
+    for row in members:
+        ids = {"sample_id": row["sample_id"], "specimen_id": row["pool_id"]}
+        pooled = _event("pooled", f"into {row['pool_id']}, slot {row['slot']}", None, **ids)
+        pooled["before"] = read.get(row["pool_id"], collected[row["sample_id"]])
+        mixed.append(pooled)
+    return mixed
 
 
 def _wells_and_runs(store: Store, specimens: set[str], plates: set[str]) -> list[dict[str, Any]]:

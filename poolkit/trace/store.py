@@ -20,8 +20,7 @@ from poolkit.trace.segments import SegmentWriter
 
 # Text that repeats is read as a dictionary, so that it is looked at once a distinct value.
 _REPEATING = frozenset(
-    ["action", "call", "content", "formed", "kind", "plate_id", "protocol", "run_id", "site_id", "status", "target"]
-    + ["tube_id", "well"]
+    ("action", "call", "content", "formed", "kind", "plate_id", "protocol", "run_id", "site_id", "status", "target")
 )
 
 
@@ -115,7 +114,9 @@ class Store:
             segments=list(segments),
         )
 
-    def table(self, name: str, *, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
+    def table(
+        self, name: str, *, columns: list[str] | None = None, filters: Any = None, commit_id: int | None = None
+    ) -> pa.Table:
         """Return one table as all commits together give it, oldest first.
 
         Parameters
@@ -126,6 +127,8 @@ class Store:
             Which columns; all by default.
         filters
             As ``pyarrow.parquet.read_table`` takes them.
+        commit_id
+            Only what this commit wrote; all commits by default.
 
         Raises
         ------
@@ -135,8 +138,8 @@ class Store:
         table = TABLES[name]
         wanted = columns or list(table.names)
         parts = []
-        for _, segment in self._ledger.segments():
-            if segment.table == name:
+        for commit, segment in self._ledger.segments():
+            if segment.table == name and commit_id in (None, commit):
                 parts.append(self._read(segment, wanted, filters))
         empty = table.empty().select(wanted)
         if len(parts) > 1:

@@ -52,18 +52,20 @@ def process(day, protocol, at=None, history=None):
         sample_id: single_outcome(looks.get(("single", sample_id), []), protocol) for sample_id in samples
     }
 
-    # 5 and 8: each sample by itself.
+    # 5: each sample by itself.
     own = {}
     for sample_id in samples:
         mine = [pool_id for pool_id, pool in pools.items() if sample_id in pool["members"]]
         status = own_status(
             single_outcomes[sample_id], {p: pool_outcomes[p] for p in mine}, sample_id in doubtful, pools, protocol
         )
-        status["probability"] = probability(sample_id, mine, pools, looks, unusable, doubtful, protocol)
         own[sample_id] = status
 
-    # 6: what recollected samples answer; 7: what is asked for.
+    # 6: what recollected samples answer; 8: how sure it is; 7: what is asked for.
     children = recollected(samples, doubtful, own, past["orders"], findings)
+    chances = probabilities(samples, children, pools, looks, unusable, doubtful, protocol)
+    for sample_id in samples:
+        own[sample_id]["probability"] = chances[sample_id]
     final = {sample_id: final_result(sample_id, own, children, samples, protocol, at) for sample_id in samples}
     issued, opened = orders_of(own, final, past["orders"], protocol, at)
 
@@ -95,7 +97,7 @@ def process(day, protocol, at=None, history=None):
         "results": results,
         "orders": issued,
         "findings": findings,
-        "runs": list(new.values()),
+        "runs": runs_to_keep(new, made, made_up=day.get("runs") is None),
     }
 
 
@@ -276,6 +278,12 @@ def runs_of(day, past, at, findings):
         else:
             new[run_id] = run
     return known, new, not_used
+
+
+def runs_to_keep(new, made, *, made_up):
+    """Give the runs of the outcome; one that was made up and said nothing never was."""
+    called = {call["run_id"] for call in made}
+    return [run for run in new.values() if not made_up or run["run_id"] in called]
 
 
 def calls_of_day(readings, known, new, not_used, past_calls, wells, protocol, findings):
@@ -679,14 +687,13 @@ def chance_of_looks(infected, size, looks, protocol):
     return chance**reactive * (1 - chance) ** negative
 
 
-def posterior(sample_id, members, pool_looks, single_looks, protocol):
+def posterior(sample_id, members, pool_looks, single_looks, priors, protocol):
     """Add up every truth that the members can have; `single_looks` is sample -> looks. None if no truth is possible."""
-    prior = protocol["prior_prevalence"]
     infected_here = everywhere = 0.0
     for truth in product((False, True), repeat=len(members)):
         weight = chance_of_looks(any(truth), len(members), pool_looks, protocol)
         for member, infected in zip(members, truth, strict=True):
-            weight *= prior if infected else 1 - prior
+            weight *= priors[member] if infected else 1 - priors[member]
             weight *= chance_of_looks(infected, 1, single_looks.get(member, []), protocol)
         everywhere += weight
         if truth[members.index(sample_id)]:
@@ -694,7 +701,25 @@ def posterior(sample_id, members, pool_looks, single_looks, protocol):
     return infected_here / everywhere if everywhere > 0 else None
 
 
-def probability(sample_id, mine, pools, looks, unusable, doubtful, protocol):
+def probabilities(samples, children, pools, looks, unusable, doubtful, protocol):
+    """Give each sample's posterior; a swab taken again begins where what was known of the person ended."""
+    mine = {sample_id: [p for p, pool in pools.items() if sample_id in pool["members"]] for sample_id in samples}
+    priors = dict.fromkeys(samples, protocol["prior_prevalence"])
+    waiting = {child: parent for parent, taken_again in children.items() for child in taken_again}
+    while True:
+        chances = {
+            sample_id: probability(sample_id, mine[sample_id], pools, looks, unusable, doubtful, priors, protocol)
+            for sample_id in samples
+        }
+        if not waiting:
+            return chances
+        ready = {child: parent for child, parent in waiting.items() if parent not in waiting}
+        for child, parent in ready.items():
+            priors[child] = priors[parent] if chances[parent] is None else chances[parent]
+            del waiting[child]
+
+
+def probability(sample_id, mine, pools, looks, unusable, doubtful, priors, protocol):
     """Give the posterior probability that a sample is infected, or None where the page gives none."""
     pool_id = mine[0] if mine else None
     if sample_id in doubtful or len(mine) > 1 or pool_id in unusable:
@@ -704,7 +729,7 @@ def probability(sample_id, mine, pools, looks, unusable, doubtful, protocol):
         return None
     members = list(pools[pool_id]["members"]) if mine else [sample_id]
     single_looks = {member: looks.get(("single", member), []) for member in members}
-    return posterior(sample_id, members, pool_looks, single_looks, protocol)
+    return posterior(sample_id, members, pool_looks, single_looks, priors, protocol)
 
 
 # Section 9 stands with the tables that it is about, in section 1 above.

@@ -220,6 +220,20 @@ def test_2_without_a_runs_table_each_plate_is_a_run_that_ended_at():
         compute(day)
 
 
+def test_2_a_made_up_run_that_said_nothing_lends_no_time_to_a_later_day():
+    """Monday's only reading of P1 is of no well; P1 is read on Tuesday, and its positive look is of Tuesday."""
+    monday = tables(PAIR, [], read("P1", "H12", {"N": 20.0}), None)
+    alone = plates([], ("S1", 20, NEGATIVE), first=2)
+    tuesday = tables([], [well("P1", "A01", "T1")], read("P1", "A01", POSITIVE), None)
+    history = None
+    for day, at in ((monday, 12), (alone, 20), (tuesday, 36)):
+        outcome = compute(day, at=at, history=history)
+        history = twin.continue_history(history, day, outcome)
+        assert [row["run_id"] for row in outcome["runs"]] == {12: [], 20: ["R2"], 36: ["P1"]}[at]
+    assert statuses(outcome) == {"S1": "suspect", "S2": "suspect"}
+    assert result(outcome, "S1")["decided_at"] == clock(36)
+
+
 def test_2_readings_that_do_not_count():
     day = plates(ALONE, ("T1", 12, NEGATIVE | {"X": 20.0}))
     day["wells"].append(well("P1", "B01", content="empty"))
@@ -691,11 +705,24 @@ def test_8_a_members_own_look_changes_the_others():
     assert result(outcome, "S2")["probability"] == pytest.approx(0.8 * a2 * (a1 + b1) / below)
 
 
+def test_8_a_swab_taken_again_begins_where_the_pool_left_the_person():
+    """After the positive pool S1 is at 0.1 * 0.8 / (0.19 * 0.8 + 0.81 * 0.05); its next swab begins there."""
+    again = swab("S3", "T3", at=13, subject_id="A1", recollect_of="S1")
+    outcome = compute(plates([*PAIR, again], ("T1", 12, POSITIVE), ("T3", 14, NEGATIVE)))
+    p = 0.1 * 0.8 / (0.19 * 0.8 + 0.81 * 0.05)
+    wanted = p * 0.1 / (p * 0.1 + (1 - p) * 0.95)
+    assert result(outcome, "S3")["probability"] == pytest.approx(wanted)
+    assert result(outcome, "S1")["probability"] == pytest.approx(wanted)
+
+
 LOOKS = st.lists(st.sampled_from(["positive", "suspect", "negative", "invalid"]), max_size=3)
 
 
 @settings(deadline=None, max_examples=200)
-@given(pool=LOOKS, singles=st.lists(LOOKS, min_size=1, max_size=5))
+@given(
+    pool=LOOKS,
+    singles=st.lists(st.tuples(LOOKS, st.floats(1e-6, 0.9)), min_size=1, max_size=5),
+)
 def test_8_adding_up_every_truth_gives_the_formula_of_the_page(pool, singles):
     def as_looks(words):
         return [{"call": word} for word in words]
@@ -704,19 +731,21 @@ def test_8_adding_up_every_truth_gives_the_formula_of_the_page(pool, singles):
         return words.count("positive") + words.count("suspect"), words.count("negative")
 
     members = [f"S{k}" for k in range(len(singles))]
+    singles, p = [words for words, _ in singles], [prior for _, prior in singles]
     alone = {member: as_looks(words) for member, words in zip(members, singles, strict=True)}
-    n, p, sp = len(members), 0.1, 0.95
+    priors = dict(zip(members, p, strict=True))
+    n, sp = len(members), 0.95
     se_pool = {1: 0.9, 2: 0.8}.get(n, 0.7)
     counted = [tally(words) for words in singles]
-    a = [p * 0.9**r * (1 - 0.9) ** m for r, m in counted]
-    b = [(1 - p) * (1 - sp) ** r * sp**m for r, m in counted]
+    a = [p_j * 0.9**r * (1 - 0.9) ** m for p_j, (r, m) in zip(p, counted, strict=True)]
+    b = [(1 - p_j) * (1 - sp) ** r * sp**m for p_j, (r, m) in zip(p, counted, strict=True)]
     reactive, negative = tally(pool)
     big_a, big_b = se_pool**reactive * (1 - se_pool) ** negative, (1 - sp) ** reactive * sp**negative
     both = [x + y for x, y in zip(a, b, strict=True)]
     below = big_a * (prod(both) - prod(b)) + big_b * prod(b)
     for i, member in enumerate(members):
         wanted = big_a * a[i] * prod(both[:i] + both[i + 1 :]) / below
-        assert twin.posterior(member, members, as_looks(pool), alone, PROTOCOL) == pytest.approx(wanted)
+        assert twin.posterior(member, members, as_looks(pool), alone, priors, PROTOCOL) == pytest.approx(wanted)
 
 
 def test_8_where_there_is_no_probability():
