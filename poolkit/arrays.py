@@ -150,6 +150,22 @@ def encode(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, pa.Array]:
     return frozen(codes), index.values
 
 
+def first_seen(codes: Codes, texts: pa.Array) -> tuple[Codes, pa.Array]:
+    """Renumber codes by first appearance and leave out texts that no code names; -1 stays.
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> codes, texts = first_seen(np.array([2, 0, 2], np.int32), pa.array(["T1", "T2", "T3"]))
+    >>> codes.tolist(), texts.to_pylist()
+    ([0, 1, 0], ['T3', 'T1'])
+    """
+    order = np.empty(len(texts), np.int32)
+    new = np.empty_like(codes)
+    n_used = text.renumber(frozen(codes), np.full(len(texts), -1, np.int32), order, new)
+    return frozen(new), texts.take(pa.array(order[:n_used]))
+
+
 def codes_in(column: pa.ChunkedArray | pa.Array, names: pa.Array, index: TextIndex | None = None) -> Codes:
     """Return the place of each text among `names`, -1 where it is null or not there.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poolkit.arrays import TextIndex, plain
+from poolkit.arrays import TextIndex, codes_in, plain
 from poolkit.deconvolution import open_orders
 from poolkit.formats import content_key, read_day
 from poolkit.pipeline import Prepared, compute, prepare
@@ -148,13 +148,12 @@ class Lab:
             watch("check")
             prepared = prepare(day, protocol=rules, at=self._moment(day, at), history=history)
             with self._store.segments(key) as writer:
-                # What came in is written while it is being worked out: two cores, one of them for the disk.
-                writing = beside.submit(_write_inputs, writer, prepared)
+                # What came in is written while it is being worked out.
+                _write_inputs(writer, prepared)
                 outcome = compute(prepared, prior=prior, progress=watch)
                 watch("write")
+                _write_outcome(writer, outcome, prepared, self._changed(outcome.results, prepared))
                 summary = _summary(day, outcome)
-                _write_outcome(writer, outcome, self._changed(outcome.results, prepared))
-                writing.result()
                 segments = writer.finish()
                 watch("commit")
                 return self._store.commit(
@@ -301,29 +300,25 @@ class _Stopwatch:
 
 
 def _write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:
-    """Write what the day added to what was known."""
+    """Begin to write what the day added to what was known."""
     union, history = prepared.union, prepared.history
     for name in ("samples", "wells", "pools", "members"):
         rows = getattr(union, name)
         added = rows if history is None else rows.slice(getattr(history, name).num_rows)
-        if added.num_rows:
-            writer.write(name, added)
-    if prepared.runs.num_rows:
-        writer.write("runs", prepared.runs)
-    if prepared.readings.num_rows:
+        writer.write(name, added)
+    # Of runs made up for want of a table only those count that gave a call, and that is not known yet.
+    if not prepared.made_up:
         writer.write("readings", prepared.readings)
 
 
-def _write_outcome(writer: SegmentWriter, outcome: Outcome, results: pa.Table) -> None:
-    tables: dict[str, pa.Table] = {
-        "calls": outcome.calls,
-        "results": results,
-        "orders": outcome.orders,
-        "findings": outcome.findings,
-    }
-    for name, rows in tables.items():
-        if rows.num_rows:
-            writer.write(name, rows)
+def _write_outcome(writer: SegmentWriter, outcome: Outcome, prepared: Prepared, results: pa.Table) -> None:
+    """Begin to write what the day came to."""
+    writer.write("results", results)
+    if prepared.made_up:
+        spoken = codes_in(prepared.readings["run_id"], plain(outcome.runs["run_id"])) >= 0
+        writer.write("readings", prepared.readings.filter(pa.array(spoken)))
+    for name in ("runs", "calls", "orders", "findings"):
+        writer.write(name, getattr(outcome, name))
 
 
 def _summary(day: Day, outcome: Outcome) -> dict[str, Any]:

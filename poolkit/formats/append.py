@@ -16,7 +16,9 @@ from poolkit.formats.day import table_file, write_table
 from poolkit.schemas import TABLES
 
 
-def append_tables(folder: str | PathLike[str], tables: Mapping[str, pa.Table], *, suffix: str = ".parquet") -> list[Path]:
+def append_tables(
+    folder: str | PathLike[str], tables: Mapping[str, pa.Table], *, suffix: str = ".parquet"
+) -> list[Path]:
     """Add rows behind the tables of a day folder, or begin the tables that it does not have.
 
     Parameters
@@ -51,7 +53,8 @@ def append_tables(folder: str | PathLike[str], tables: Mapping[str, pa.Table], *
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ("P1", "P2"):
     ...         row = {"pool_id": name, "formed": "laboratory", "n_members": 2, "stage": 1}
-    ...         files = append_tables(folder, {"pools": pa.Table.from_pylist([row], schema=POOLS.schema)}, suffix=".csv")
+    ...         pools = pa.Table.from_pylist([row], schema=POOLS.schema)
+    ...         files = append_tables(folder, {"pools": pools}, suffix=".csv")
     ...     files[0].name, read_part(folder, POOLS)["pool_id"].to_pylist()
     ('pools.csv', ['P1', 'P2'])
     """

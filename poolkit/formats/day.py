@@ -19,7 +19,7 @@ _FILES = (SAMPLES, WELLS, RUNS, READINGS, POOLS, MEMBERS)
 _REQUIRED = (SAMPLES, WELLS)
 # Text that repeats from row to row is read as a dictionary, so that it is looked at once a distinct value.
 _REPEATING = {
-    "samples": ("site_id", "kind", "tube_id", "group_id"),
+    "samples": ("site_id", "kind", "tube_id"),
     "wells": ("plate_id", "well", "content"),
     "runs": ("plate_id", "instrument_id", "operator_id", "extraction_lot", "amplification_lot"),
     "readings": ("run_id", "well", "target"),

@@ -183,7 +183,13 @@ def settle(
             if (
                 worst < 0
                 or outcome > worst_outcome
-                or (outcome == worst_outcome and known.decided[pool] > known.decided[worst])
+                or (
+                    outcome == worst_outcome
+                    and (
+                        known.decided[pool] > known.decided[worst]
+                        or (known.decided[pool] == known.decided[worst] and pool < worst)
+                    )
+                )
             ):
                 worst = pool
                 worst_outcome = outcome
@@ -322,8 +328,10 @@ def posterior(
                 pool_read or known.n_reactive[alone] + known.n_negative[alone] > 0
             ):
                 if common < 0.0 or not alike:
-                    none = none_before * none_after[k + 1]
-                    some = some_before * (some_after[k + 1] + none_after[k + 1]) + none_before * some_after[k + 1]
+                    # Where all members are alike, everybody's others are those after the first.
+                    after = 1 if alike else k + 1
+                    none = none_before * none_after[after]
+                    some = some_before * (some_after[after] + none_after[after]) + none_before * some_after[after]
                     yes = weight_yes[k] * (some + none) * infected
                     no = weight_no[k] * (some * infected + none * clear)
                     common = yes / (yes + no) if yes + no > 0.0 else -1.0

@@ -140,3 +140,26 @@ def find(
             codes[row] = code
             n_found += code >= 0
     return n_found
+
+
+@kernel
+def renumber(
+    codes: NDArray[np.int32], places: NDArray[np.int32], order: NDArray[np.int32], new: NDArray[np.int32]
+) -> int:
+    """Renumber codes in order of first appearance and return how many are in use.
+
+    codes (rows,) is read, -1 stays -1; places (texts,) starts at -1 and gets each old code's new one; order (texts,)
+    gets each new code's old one; new (rows,) is written.
+    """
+    n_used = 0
+    for row in range(codes.size):
+        old = codes[row]
+        if old < 0:
+            new[row] = -1
+            continue
+        if places[old] < 0:
+            places[old] = n_used
+            order[n_used] = old
+            n_used += 1
+        new[row] = places[old]
+    return n_used

@@ -22,18 +22,18 @@ def waiting_specimens(samples: pa.Table, wells: pa.Table, pools: pa.Table, membe
 
     Notes
     -----
-    O(rows). A tube waits when it is in no well, neither by its own id nor, when it holds one sample, by the sample's, and
-    nothing of it was taken into a laboratory pool.
+    O(rows). A tube waits when it is in no well, neither by its own id nor, when it holds one sample, by the sample's,
+    and nothing of it was taken into a laboratory pool.
 
     Examples
     --------
     >>> import poolkit
     >>> from poolkit.plates import waiting_specimens
     >>> day = poolkit.simulate_day(100, 0.0, seed=1, tube_size=5).day
-    >>> half = day.wells.slice(0, 12)
+    >>> some = day.wells.slice(0, 5)
     >>> len(waiting_specimens(day.samples, day.wells, day.pools, day.members))
     0
-    >>> len(waiting_specimens(day.samples, half, day.pools, day.members)) > 0
+    >>> len(waiting_specimens(day.samples, some, day.pools, day.members)) > 0
     True
     """
     _, plated = encode(wells["specimen_id"])
@@ -46,9 +46,7 @@ def waiting_specimens(samples: pa.Table, wells: pa.Table, pools: pa.Table, membe
     pool_ids = plain(pools["pool_id"])
     taken = members.filter(pa.array(_among(plain(members["pool_id"]), pool_ids)))["sample_id"]
     done[tube[_among(sample_ids, plain(taken))]] = True
-    return pa.concat_arrays(
-        [pool_ids.filter(pa.array(~_among(pool_ids, plated))), tube_ids.filter(pa.array(~done))]
-    )
+    return pa.concat_arrays([pool_ids.filter(pa.array(~_among(pool_ids, plated))), tube_ids.filter(pa.array(~done))])
 
 
 def _among(texts: pa.Array, known: pa.Array) -> NDArray[np.bool_]:

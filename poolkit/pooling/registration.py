@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, coded, encode, frozen, numbers, plain
+from poolkit.arrays import TextIndex, coded, encode, first_seen, frozen, numbers, plain
 from poolkit.errors import Problem, SchemaError
 from poolkit.kernels import registration as kernels
 from poolkit.protocols import Protocol
@@ -79,9 +79,12 @@ def register(samples: pa.Table, pools: pa.Table, members: pa.Table, *, protocol:
     -----
     O(samples + members). See sections 1, 4 and 9 of the definitions.
     """
-    ids = TextIndex.of(plain(samples["sample_id"]))
+    texts = plain(samples["sample_id"])
+    # One piece of memory from here on: members name it as their dictionary, and nobody has to look at a text again.
+    samples = samples.set_column(0, samples.schema.field("sample_id").with_type(texts.type), texts)
+    ids = TextIndex.of(texts)
     codes, texts = encode(samples["tube_id"])
-    tube, tubes = _in_order(codes, texts)
+    tube, tubes = first_seen(codes, texts)
     mixtures = pools.filter(pc.equal(pools["formed"].cast(pa.string()), "laboratory"))
     of_tubes = plain(pools.filter(pc.not_equal(pools["formed"].cast(pa.string()), "laboratory"))["pool_id"])
     members = members.filter(pc.invert(pc.is_in(members["pool_id"].cast(pa.string()), of_tubes)))
@@ -126,14 +129,6 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 
 def _with_types(schema: pa.Schema, **types: pa.DataType) -> pa.Schema:
     return pa.schema([field.with_type(types.get(field.name, field.type)) for field in schema])
-
-
-def _in_order(codes: NDArray[np.int32], texts: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
-    """Renumber codes by first appearance, so that nothing rests on how the column came encoded."""
-    order = np.empty(len(texts), np.int32)
-    new = np.empty_like(codes)
-    n_used = kernels.renumber(codes, np.full(len(texts), -1, np.int32), order, new)
-    return frozen(new), texts.take(pa.array(order[:n_used]))
 
 
 def _refuse_shared_barcodes(tubes: pa.Array, laboratory: pa.Array) -> None:

@@ -144,7 +144,8 @@ def _typed(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
 
 def _one_dictionary(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return dictionary-encoded text over one dictionary without null, which would hide that a value is missing."""
-    coded = values.cast(pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    coded = values.cast(pa.dictionary(pa.int32(), pa.string()))
+    coded = coded.unify_dictionaries() if coded.num_chunks > 1 else coded
     if coded.num_chunks == 0 or coded.chunk(0).dictionary.null_count == 0:
         return coded
     return coded.cast(pa.string()).dictionary_encode()

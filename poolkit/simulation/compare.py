@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from poolkit.arrays import TextIndex, encode, plain
 from poolkit.errors import Problem, SchemaError

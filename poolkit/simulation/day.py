@@ -245,7 +245,7 @@ def _registrations(
             "kind": coded(np.zeros(n_samples, np.int32), ["person"]),
             "tube_id": tubes,
             "slot": pa.array(swabs.slot[order]),
-            "group_id": coded(people.household[order], pseudonyms(n_households, rng, "H")),
+            "group_id": pseudonyms(n_households, rng, "H").take(pa.array(people.household[order])),
             "recollect_of": pa.nulls(n_samples, pa.string()),
         }
     )

@@ -174,7 +174,7 @@ def _recollected(
             "kind": rows["kind"].dictionary_encode(),
             "tube_id": coded(np.arange(n_samples), tube_ids),
             "slot": pa.array(np.ones(n_samples, np.int16)),
-            "group_id": rows["group_id"].dictionary_encode(),
+            "group_id": rows["group_id"],
             "recollect_of": rows["sample_id"],
         }
     )

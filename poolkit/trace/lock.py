@@ -31,17 +31,29 @@ def writing(path: Path, *, wait_seconds: float, waiting: Callable[[str], None] |
     Raises
     ------
     TraceError
-        When another process still holds the store after that time.
+        When another process still holds the store after that time, or the disk refuses.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with _named(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(handle, path, wait_seconds, waiting)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(holder).encode(), 0)
+        with _named(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(holder).encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say what could not be done when the disk refuses."""
+    try:
+        yield
+    except OSError as reason:
+        problem = Problem(str(path), f"{reason.strerror or reason}; the store is at its last commit")
+        raise TraceError("the store could not be written", [problem]) from reason
 
 
 def _take(handle: int, path: Path, wait_seconds: float, waiting: Callable[[str], None] | None) -> None:

@@ -5,17 +5,25 @@ import io
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from poolkit.arrays import coded, first_seen, whole
 from poolkit.trace.ledger import Segment
 
 # One level of zstd halves the bytes at little time; barcodes that never repeat are not worth a dictionary.
 _COMPRESSION = "zstd"
 _COMPRESSION_LEVEL = 1
+# Barcodes of 100,000 tubes need some MB; past the limit Parquet writes every one of them out again.
+_DICTIONARY_BYTES = 1 << 26
+_ROWS_A_SEGMENT = 500_000
+_WRITERS = 2
+_SMALL_DICTIONARY = 4096
 
 
 class _Hashed(io.RawIOBase):
@@ -49,7 +57,7 @@ class _Hashed(io.RawIOBase):
 
 
 class SegmentWriter:
-    """Writes the segments of one commit into a folder that nobody reads until it is finished.
+    """Writes the segments of one commit, several at once, into a folder that nobody reads until it is finished.
 
     Parameters
     ----------
@@ -63,31 +71,55 @@ class SegmentWriter:
         self._folder = folder
         self._final = folder / name
         self._partial = folder / f".{name}.partial"
-        self.discard()
+        self._clear()
         self._partial.mkdir(parents=True)
-        self._segments: dict[str, Segment] = {}
+        self._writers = ThreadPoolExecutor(_WRITERS)
+        self._waiting: list[Future[Segment]] = []
 
     def write(self, name: str, table: pa.Table) -> None:
-        """Write one table as one segment, durably."""
-        path = self._partial / f"{name}.parquet"
-        with _Hashed(path) as file:
-            pq.write_table(table, file, **parquet_options(table))
-            file.settle()
-            self._segments[name] = Segment(
-                f"{self._final.name}/{path.name}", name, table.num_rows, file.n_bytes, file.sha256.hexdigest()
-            )
+        """Begin to write a table, in segments of so many rows that two can be written at once."""
+        parts = range(0, table.num_rows, _ROWS_A_SEGMENT)
+        for number, start in enumerate(parts):
+            file = f"{name}.parquet" if len(parts) == 1 else f"{name}-{number:04d}.parquet"
+            part = table if len(parts) == 1 else table.slice(start, _ROWS_A_SEGMENT)
+            self._waiting.append(self._writers.submit(self._write, name, file, part))
+
+    def _write(self, name: str, file: str, part: pa.Table) -> Segment:
+        part = _compact(part)
+        with _Hashed(self._partial / file) as sink:
+            pq.write_table(part, sink, **parquet_options(part))
+            sink.settle()
+            return Segment(f"{self._final.name}/{file}", name, part.num_rows, sink.n_bytes, sink.sha256.hexdigest())
 
     def finish(self) -> list[Segment]:
-        """Give the folder its name, durably, and return what it holds in order of table name."""
+        """Give the folder its name when all is on the disk, and return what it holds in order of writing."""
+        segments = [waiting.result() for waiting in self._waiting]
+        self._writers.shutdown()
         sync_folder(self._partial)
         self._partial.rename(self._final)
         sync_folder(self._folder)
-        return [self._segments[name] for name in sorted(self._segments)]
+        return segments
 
     def discard(self) -> None:
         """Remove what was written, finished or not; for a commit that the ledger does not name."""
+        self._writers.shutdown(cancel_futures=True)
+        self._clear()
+
+    def _clear(self) -> None:
         for leftover in (self._partial, self._final):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _compact(table: pa.Table) -> pa.Table:
+    """Leave out of large dictionaries what a part of a table does not use."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = whole(table.column(place))
+            if len(values.dictionary) > max(_SMALL_DICTIONARY, len(values) // 4):
+                codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+                used, texts = first_seen(codes, values.dictionary)
+                table = table.set_column(place, field, coded(used, texts))
+    return table
 
 
 def parquet_options(table: pa.Table) -> Mapping[str, Any]:
@@ -104,6 +136,7 @@ def parquet_options(table: pa.Table) -> Mapping[str, Any]:
         "compression": _COMPRESSION,
         "compression_level": _COMPRESSION_LEVEL,
         "use_dictionary": repeating or False,
+        "dictionary_pagesize_limit": _DICTIONARY_BYTES,
         "store_schema": False,
     }
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from poolkit.arrays import TextIndex, plain
 from poolkit.errors import Problem, TraceError
-from poolkit.schemas import RESULTS, TABLES
+from poolkit.schemas import TABLES
 from poolkit.trace.ledger import Commit, Ledger, Segment
 from poolkit.trace.lock import writing
 from poolkit.trace.segments import SegmentWriter
@@ -173,15 +173,9 @@ class Store:
         """
         wanted = columns or list(TABLES["results"].names)
         read = list(dict.fromkeys([*wanted, "sample_id"]))
-        versions = [
-            self._read(segment, read, None) for _, segment in self._ledger.segments() if segment.table == "results"
-        ]
-        if not versions:
-            return RESULTS.empty().select(wanted)
-        if len(versions) == 1:
-            return versions[0].select(wanted)
-        schema = RESULTS.empty().select(read).schema
-        every = pa.concat_tables([version.cast(schema) for version in versions])
+        every = self.table("results", columns=read)
+        if len({commit for commit, segment in self._ledger.segments() if segment.table == "results"}) < 2:
+            return every.select(wanted)
         index = TextIndex.of(plain(every["sample_id"]))
         last = np.zeros(len(index.values), np.int64)
         last[index.codes] = np.arange(index.codes.size)

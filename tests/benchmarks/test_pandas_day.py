@@ -60,10 +60,12 @@ def whole_day(made, name, seed):
 def again(day, share, seed):
     """Return the day with a share of its plates run again with other readings, at once or later, some told twice.
 
-    Ends are told in steps of hours, so that many coincide, and some plates lose a control.
+    Ends stand in steps of hours, so that many coincide; some plates lose a control, some swabs are of the evening.
     """
     rng = np.random.default_rng(seed)
-    wells, runs, readings = (pandas_day.frame(table) for table in (day.wells, day.runs, day.readings))
+    samples, wells = pandas_day.frame(day.samples), pandas_day.frame(day.wells)
+    samples.loc[rng.random(len(samples)) < 0.01, "collected_at"] += pd.Timedelta(hours=12)
+    runs, readings = pandas_day.frame(day.runs), pandas_day.frame(day.readings)
     runs["ended_at"] = runs["ended_at"].dt.ceil("6h")
     rerun = runs[rng.random(len(runs)) < share]
     later = pd.to_timedelta(12 * rng.integers(0, 2, len(rerun)), unit="h")
@@ -80,6 +82,7 @@ def again(day, share, seed):
     other = twice.assign(ct_cycles=twice["ct_cycles"].where(rng.random(len(twice)) < 0.5, 20.0))
     return replace(
         day,
+        samples=pa.Table.from_pandas(samples, preserve_index=False),
         wells=pa.Table.from_pandas(wells[~lost], preserve_index=False),
         runs=pa.Table.from_pandas(pd.concat([runs, rerun.assign(run_id=again_ids)]), preserve_index=False),
         readings=pa.Table.from_pandas(pd.concat([readings, read_again, other]), preserve_index=False),

@@ -166,6 +166,15 @@ class Keeper:
         return taken
 
 
+    def again(self, folder: Path, **options: object) -> bool:
+        """Hand in a folder once more; whether nothing was written for it."""
+        with poolkit.Lab.open(self.path) as lab:
+            n_commits = len(lab.commits())
+            commit = lab.run(folder, **options)
+            assert (len(lab.commits()) == n_commits) is commit.repeated
+        return commit.repeated
+
+
 class Taken:
     """What a store says after a day, without the earlier day's samples; conserved, or it is not made."""
 

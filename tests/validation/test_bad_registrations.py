@@ -165,9 +165,9 @@ def test_a_missing_column(keeper: Keeper, tmp_path: Path) -> None:
     assert "line 1: missing column subject_id, found sample_id, site_id, collected_at" in words
 
 
-@pytest.mark.parametrize("spelt", ["recolect_of", "recollect-of", "Recollect_of", "group"])
+@pytest.mark.parametrize("spelt", ["recolect_of", "recollect-of", "Recollect_of", "group_ids"])
 def test_a_misspelt_optional_column(keeper: Keeper, tmp_path: Path, spelt: str) -> None:
-    meant = "group_id" if spelt == "group" else "recollect_of"
+    meant = "group_id" if spelt == "group_ids" else "recollect_of"
     day = Handed()
     for row in day.samples:
         row[spelt] = row.pop(meant)

@@ -1,0 +1,61 @@
+"""The command `poolkit` and its verbs; a verb imports what it needs when it is called, so that help is quick."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from poolkit import __version__
+from poolkit.cli.demo import demo
+from poolkit.cli.findings import findings
+from poolkit.cli.orders import orders
+from poolkit.cli.plate import plate
+from poolkit.cli.protocols import protocols
+from poolkit.cli.results import results
+from poolkit.cli.run import run
+from poolkit.cli.simulate import simulate
+from poolkit.cli.trace import trace
+
+# What sysexits.h calls EX_SOFTWARE: a script must not take a defect of poolkit for findings (1) or bad input (2).
+DEFECT = 70
+
+VERBS: tuple[Callable[..., None], ...] = (demo, simulate, plate, run, results, orders, findings, trace, protocols)
+
+app = typer.Typer(
+    name="poolkit",
+    help="Pooled nucleic-acid testing from swab to result and back.",
+    epilog="Exit codes: 0 done, 1 findings of severity error, 2 input that cannot be used.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in VERBS:
+    app.command(help=(verb.__doc__ or "").partition("\n")[0])(verb)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"poolkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which poolkit this is.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        app(prog_name="poolkit")
+    except Exception:
+        # A defect of poolkit is shown whole.
+        traceback.print_exc()
+        sys.exit(DEFECT)

@@ -1,0 +1,61 @@
+"""The options that several verbs share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
+InStore = Annotated[Path, typer.Option("--store", help="The store's folder.", metavar="STORE", show_default=False)]
+Rules = Annotated[
+    str, typer.Option("--protocol", help="The rules: a preset's name or a .toml file.", metavar="NAME|FILE")
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--zone", help="IANA time zone of times that give none, e.g. Asia/Shanghai.", show_default=False),
+]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write all rows to this .parquet, .arrow or .csv file.", metavar="FILE"),
+]
+
+PROTOCOL = "cn-10in1-2020"
+
+
+class Pooling(StrEnum):
+    """Where tubes are shared."""
+
+    COLLECTION = "collection"
+    SINGLE = "single"
+
+
+class Format(StrEnum):
+    """What a table is written as."""
+
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    CSV = "csv"
+
+
+class PlateSize(StrEnum):
+    """How many wells a plate has."""
+
+    SMALL = "96"
+    LARGE = "384"
+
+
+class Action(StrEnum):
+    """What an order asks for."""
+
+    RECOLLECT = "recollect"
+    RETEST = "retest"
+    RERUN = "rerun"
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"

@@ -1,0 +1,106 @@
+"""What the processes of `test_faults` do: run a day into a store, and die or run out of disk on the way."""
+
+import os
+import resource
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+import poolkit
+from poolkit.trace import segments
+
+# Parquet writes a few bytes about each page; dying at each of these would say nothing new.
+_PAGE_HEADER = 100
+
+
+def warm() -> None:
+    """Load every compiled loop once, so that the processes that start from this one need not."""
+    with tempfile.TemporaryDirectory() as folder:
+        poolkit.write_day(poolkit.simulate_day(40, 0.1, seed=1).day, f"{folder}/day")
+        with poolkit.Lab.open(f"{folder}/store") as lab:
+            lab.run(f"{folder}/day")
+
+
+def run(store: Path, folder: Path, **options: Any) -> None:
+    with poolkit.Lab.open(store) as lab:
+        lab.run(folder, **options)
+
+
+def run_and_tell(told: Any, store: Path, folder: Path, **options: Any) -> None:
+    """Run, and send the commit's number or the error's class and text."""
+    try:
+        with poolkit.Lab.open(store) as lab:
+            told.send(lab.run(folder, **options).commit_id)
+    except Exception as reason:  # noqa: BLE001 - whatever it is, the test wants to see it
+        told.send((type(reason).__name__, str(reason)))
+
+
+def run_and_die(store: Path, folder: Path, at: int) -> None:
+    """Run, and be killed when the `at`-th thing that reaches for the disk is about to happen."""
+    reached = 0
+
+    def step(*_: object, **__: object) -> None:
+        nonlocal reached
+        if reached == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        reached += 1
+
+    def stepping(owner: Any, name: str, counts: Callable[..., bool] = lambda *_, **__: True) -> None:
+        whole: Callable[..., Any] = getattr(owner, name)
+
+        def stepped(*given: Any, **options: Any) -> Any:
+            if counts(*given, **options):
+                step()
+            return whole(*given, **options)
+
+        setattr(owner, name, stepped)
+
+    with poolkit.Lab.open(store) as lab:
+        stepping(os, "fsync")
+        stepping(os, "pwrite")
+        stepping(Path, "rename")
+        stepping(Path, "mkdir")
+        stepping(segments._Hashed, "write", lambda _, data: len(data) > _PAGE_HEADER)
+        sa.event.listen(sa.Engine, "before_cursor_execute", step)
+        sa.event.listen(sa.Engine, "commit", step)
+        commit = lab.run(folder)
+        assert not commit.repeated
+        step()
+
+
+def run_with_small_files(told: Any, store: Path, folder: Path, most_bytes: int) -> None:
+    """Run where no file may grow beyond so many bytes."""
+    with poolkit.Lab.open(store) as lab:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        try:
+            told.send(lab.run(folder).commit_id)
+        except Exception as reason:  # noqa: BLE001 - whatever it is, the test wants to see it
+            told.send((type(reason).__name__, str(reason)))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def run_and_hold(told: Any, go_on: Any, store: Path, folder: Path) -> None:
+    """Run, and wait in the middle, the store in hand, until told to go on."""
+
+    def progress(stage: str) -> None:
+        if stage == "resolve":
+            told.send(os.getpid())
+            assert go_on.wait(60)
+
+    run_and_tell(told, store, folder, progress=progress)
+
+
+def run_together(told: Any, start: Any, store: Path, folder: Path) -> None:
+    """Run at the same moment as the others that wait for the start."""
+    start.wait(60)
+    run_and_tell(told, store, folder)
+
+
+def run_all(store: Path, folders: list[Path]) -> None:
+    for folder in folders:
+        run(store, folder)
