@@ -1,5 +1,6 @@
 """`Lab`: a store that takes in days, and answers for every sample in it."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from poolkit.deconvolution import open_orders
 from poolkit.formats import content_key, read_day
 from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
-from poolkit.schemas import FINDINGS, RESULTS, Day, Outcome
+from poolkit.schemas import FINDINGS, RESULTS, Day, History, Outcome
 from poolkit.trace.history import history_of
 from poolkit.trace.ledger import Commit
 from poolkit.trace.lineage import lineage
@@ -140,13 +141,20 @@ class Lab:
             hashing = beside.submit(content_key, folder, rules.canonical())
             day = read_day(folder, zone=zone)
             key = hashing.result()
+            moment = self._moment(day, at)
             known = self._store.find(key)
-            if known is not None:
-                return replace(known, repeated=True)
+            while known is not None:
+                if not _ended_since(day, known, moment):
+                    return replace(known, repeated=True)
+                # A run that had not ended then has ended now: the same folder says more.
+                key = hashlib.sha256(f"{key} after {known.computed_at.isoformat()}".encode()).hexdigest()
+                known = self._store.find(key)
             watch("history")
             history = history_of(self._store, day)
+            if moment is None and _timeless(day, history):
+                moment = self._now()
             watch("check")
-            prepared = prepare(day, protocol=rules, at=self._moment(day, at), history=history)
+            prepared = prepare(day, protocol=rules, at=moment, history=history)
             with self._store.segments(key) as writer:
                 # What came in is written while it is being worked out.
                 _write_inputs(writer, prepared)
@@ -170,14 +178,17 @@ class Lab:
         """Return when a day is computed: what is known may not reach beyond the clock."""
         if at is not None:
             return at
-        now = datetime.now(UTC)
         if day.runs is None:
-            # A clock that was set back must not put this day before the last one.
-            last = max((commit.computed_at for commit in self._store.commits()), default=_EPOCH)
-            return max(now, last + timedelta(microseconds=1))
+            return self._now()
+        now = datetime.now(UTC)
         moments = [day.samples["collected_at"], day.runs["started_at"], day.runs["ended_at"]]
         latest = [pc.max(column).as_py() for column in moments if len(column)]
         return now if any(moment > now for moment in latest) else None
+
+    def _now(self) -> datetime:
+        """Return the clock's time, which may have been set back but must not put a day before the last one."""
+        last = max((commit.computed_at for commit in self._store.commits()), default=_EPOCH)
+        return max(datetime.now(UTC), last + timedelta(microseconds=1))
 
     def _changed(self, results: pa.Table, prepared: Prepared) -> pa.Table:
         """Return the results that are new or say something else than the store's."""
@@ -279,6 +290,21 @@ class Lab:
             When nothing in the store has this id.
         """
         return lineage(self._store, any_id)
+
+
+def _ended_since(day: Day, known: Commit, moment: datetime | None) -> bool:
+    """Whether a run of a folder that is known already had not ended when it was computed, and has ended now."""
+    if day.runs is None or (moment is not None and moment.tzinfo is None):
+        return False
+    ends = day.runs["ended_at"].to_pylist()
+    return any(known.computed_at < end and (moment is None or end <= moment) for end in ends)
+
+
+def _timeless(day: Day, history: History | None) -> bool:
+    """Whether neither a day nor its history says any time, as on a day without a row."""
+    tables = [day.samples, day.runs]
+    tables += [history.samples, history.runs, history.orders] if history else []
+    return not any(table.num_rows for table in tables if table is not None)
 
 
 class _Stopwatch:

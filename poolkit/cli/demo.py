@@ -19,7 +19,7 @@ _STAGES = 24
 
 
 def demo(
-    n_samples: Annotated[int, typer.Option("--samples", help="People sampled.")] = 100_000,
+    n_samples: Annotated[int, typer.Option("--samples", help="People sampled.", min=1)] = 100_000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same day.")] = 1,
     prevalence: Annotated[float, typer.Option("--prevalence", help="Mean share infected, 0 to 1.")] = 0.001,
     out: Annotated[
@@ -92,24 +92,28 @@ def _somebody(results: "pa.Table", evening: "pa.Table") -> str | None:
 
 
 def _shown(document: dict[str, Any]) -> "list[RenderableType]":
-    from poolkit.cli.screen import rounds, sheet  # noqa: PLC0415
+    from poolkit.cli.screen import rounds  # noqa: PLC0415
     from poolkit.cli.trace import steps  # noqa: PLC0415
 
     title = f"{document['samples']:,} samples, prevalence {document['prevalence']:g}, seed {document['seed']}"
     made = rounds(f"{title}, {document['protocol']}", document["rounds"])
-    truth = sheet(
-        "After the evening, against the truth",
-        *("", "positive", "negative", "not settled"),
-        numbers=("positive", "negative", "not settled"),
-    )
-    for word, counts in document["truth"].items():
-        settled = counts["positive"] + counts["negative"]
-        open_still = sum(counts.values()) - settled
-        truth.add_row(word.replace("_", " "), *(f"{n:,}" for n in (counts["positive"], counts["negative"], open_still)))
+    shown: list[RenderableType] = [made, "", *_against(document["truth"])]
     person = document["trace"]["id"]
-    shown: list[RenderableType] = [made, "", truth]
     if person is not None:
         shown += ["", steps(person, document["trace"]["rows"])]
     if document["out"] is not None:
-        shown.append(f"kept in {document['out']}")
+        shown += ["", f"kept in {document['out']}"]
     return shown
+
+
+def _against(truth: dict[str, dict[str, int]]) -> "list[RenderableType]":
+    from poolkit.cli.screen import sheet  # noqa: PLC0415
+
+    said = ("positive", "negative", "not settled")
+    made = sheet("After the evening, against the truth", "", *said, numbers=said)
+    for word, counts in truth.items():
+        not_settled = sum(counts.values()) - counts["positive"] - counts["negative"]
+        made.add_row(word.replace("_", " "), *(f"{n:,}" for n in (counts["positive"], counts["negative"], not_settled)))
+    infected, others = truth["infected"], truth["not_infected"]
+    found = f"{infected['positive']:,} of {sum(infected.values()):,} infected found, {infected['negative']:,} missed"
+    return [made, f"{found}; {others['positive']:,} of {sum(others.values()):,} others called positive"]

@@ -27,13 +27,20 @@ class Sheet(Table):
     """
 
     def __init__(self, heading: str) -> None:
-        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        super().__init__(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         self.heading = heading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Give the heading, and the table below it."""
         yield Text(self.heading, "bold")
         yield from super().__rich_console__(console, options)
+
+
+class _Page(Console):
+    """Standard output; a reader who leaves is the verb's to answer, not a reason to exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def show(*shown: RenderableType) -> None:
@@ -45,7 +52,7 @@ def show(*shown: RenderableType) -> None:
         What rich can print; text is taken as it is, without markup.
     """
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE
-    console = Console(markup=False, highlight=False, emoji=False, width=width)
+    console = _Page(markup=False, highlight=False, emoji=False, width=width)
     for each in shown:
         console.print(each, soft_wrap=isinstance(each, str))
 

@@ -10,7 +10,7 @@ from poolkit.cli.options import PROTOCOL, AsJson, Format, Pooling, Rules
 
 
 def simulate(
-    n_samples: Annotated[int, typer.Option("--samples", help="People sampled.", show_default=False)],
+    n_samples: Annotated[int, typer.Option("--samples", help="People sampled.", min=1, show_default=False)],
     prevalence: Annotated[float, typer.Option("--prevalence", help="Mean share infected, 0 to 1.", show_default=False)],
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same files.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="A new or empty folder.", metavar="DIR", show_default=False)],

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, encode, plain
+from poolkit.arrays import TextIndex, plain
 
 
 def waiting_specimens(samples: pa.Table, wells: pa.Table, pools: pa.Table, members: pa.Table) -> pa.Array:
@@ -36,14 +37,15 @@ def waiting_specimens(samples: pa.Table, wells: pa.Table, pools: pa.Table, membe
     >>> len(waiting_specimens(day.samples, some, day.pools, day.members)) > 0
     True
     """
-    _, plated = encode(wells["specimen_id"])
+    plated = plain(wells["specimen_id"]).drop_null()
     tubes = TextIndex.of(plain(samples["tube_id"]))
     tube, tube_ids = tubes.codes, tubes.values
     n_held = np.bincount(tube, minlength=len(tube_ids))
     sample_ids = plain(samples["sample_id"])
     done = _among(tube_ids, plated)
     done[tube[_among(sample_ids, plated) & (n_held[tube] == 1)]] = True
-    pool_ids = plain(pools["pool_id"])
+    mixed = pc.equal(pools["formed"].cast(pa.string()), "laboratory")
+    pool_ids = plain(pools.filter(mixed)["pool_id"])
     taken = members.filter(pa.array(_among(plain(members["pool_id"]), pool_ids)))["sample_id"]
     done[tube[_among(sample_ids, plain(taken))]] = True
     return pa.concat_arrays([pool_ids.filter(pa.array(~_among(pool_ids, plated))), tube_ids.filter(pa.array(~done))])

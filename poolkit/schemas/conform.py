@@ -161,6 +161,8 @@ def _check(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
         problems.append(Problem(column.name, "must not be null", _rows(pc.is_null(values))))
     if column.vocabulary is not None:
         _check_vocabulary(values, column, problems)
+    elif _is_text(column.type):
+        _check_text(values, column, problems)
     bounded = column.minimum is not None or column.maximum is not None
     if bounded and len(values) > values.null_count:
         _check_range(values, column, problems)
@@ -179,6 +181,28 @@ def _check_vocabulary(values: pa.ChunkedArray, column: Column, problems: list[Pr
         found = plain[rows[0]].as_py()
         expected = ", ".join(column.vocabulary or ())
         problems.append(Problem(column.name, f"must be one of {expected}, found {found!r}", rows))
+
+
+def _check_text(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
+    """Find empty texts, as missing is null, and texts of another form; each distinct text is looked at once."""
+    if column.pattern is not None and not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    looked_at = [chunk.dictionary for chunk in values.chunks] if pa.types.is_dictionary(values.type) else values.chunks
+    form = f"^{column.pattern}$" if column.pattern else ""
+    for texts in looked_at:
+        empty = pc.min(pc.binary_length(texts)).as_py() == 0
+        if empty or (form and not pc.all(pc.match_substring_regex(texts, form)).as_py()):
+            break
+    else:
+        return
+    plain = values.cast(pa.string())
+    for wrong, what in (
+        (pc.equal(pc.binary_length(plain), 0), "must not be empty, as missing is null"),
+        (pc.invert(pc.match_substring_regex(plain, form)), f"must look like {column.pattern}"),
+    ):
+        rows = _rows(wrong)
+        if rows:
+            problems.append(Problem(column.name, f"{what}, found {plain[rows[0]].as_py()!r}", rows))
 
 
 def _check_range(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:

@@ -18,6 +18,7 @@ class Column:
     vocabulary: tuple[str, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ def column(
     vocabulary: tuple[str, ...] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    pattern: str | None = None,
 ) -> Column:
-    """Declare a column; `minimum` and `maximum` are inclusive and imply finite values."""
-    return Column(name, kind, doc, unit, null, vocabulary, minimum, maximum)
+    """Declare a column; `minimum` and `maximum` are inclusive and imply finite values, `pattern` is the whole text's."""
+    return Column(name, kind, doc, unit, null, vocabulary, minimum, maximum, pattern)
 
 
 def table(name: str, doc: str, *columns: Column, key: tuple[str, ...] = ()) -> Table:

@@ -50,6 +50,9 @@ FINDING_KINDS = (
 # No thermal cycling programme in use runs more than 50 cycles (instrument exports in the reference data: 40 to 50).
 CT_MAX_CYCLES = 60.0
 
+# Plates of 96 (A to H, 01 to 12) and 384 wells (A to P, 01 to 24).
+_WELL = "[A-P](0[1-9]|1[0-9]|2[0-4])"
+
 SAMPLES = table(
     "samples",
     "One swab (or item) taken.",
@@ -94,7 +97,7 @@ WELLS = table(
     "wells",
     "What stands in each well of each plate.",
     column("plate_id", TEXT, "Barcode of the plate."),
-    column("well", TEXT, "Row letter then two-digit column, A01 to H12 or P24."),
+    column("well", TEXT, "Row letter then two-digit column, A01 to H12 or P24.", pattern=_WELL),
     column("content", TEXT, "Specimen, control, blank or nothing.", vocabulary=CONTENTS),
     column("specimen_id", TEXT, "A pool_id, or a sample_id tested alone; null unless content is specimen.", null=True),
     key=("plate_id", "well"),
@@ -120,7 +123,7 @@ READINGS = table(
     "readings",
     "What the instrument read: one target in one well in one run.",
     column("run_id", TEXT, "The run."),
-    column("well", TEXT, "Row letter then two-digit column, e.g. A01."),
+    column("well", TEXT, "Row letter then two-digit column, e.g. A01.", pattern=_WELL),
     column("target", TEXT, "Assay target, e.g. ORF1ab, N or RNaseP."),
     column(
         "ct_cycles",
@@ -138,7 +141,7 @@ CALLS = table(
     "calls",
     "What one specimen well of one run says.",
     column("run_id", TEXT, "The run."),
-    column("well", TEXT, "The well."),
+    column("well", TEXT, "The well.", pattern=_WELL),
     column("plate_id", TEXT, "The plate."),
     column("specimen_id", TEXT, "What stands in the well."),
     column("call", TEXT, "The call.", vocabulary=CALLS_MADE),

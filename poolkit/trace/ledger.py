@@ -1,5 +1,6 @@
 """The ledger: which commits there are and which segments each names, in SQL."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,21 +92,17 @@ class Ledger:
         self._engine.dispose()
 
     def prepare(self) -> None:
-        """Make the tables of a new ledger, or refuse one that a newer poolkit wrote."""
-        with _named("open the ledger"):
-            if sa.inspect(self._engine).has_table("store"):
-                self._refuse_newer()
-                return
-            with self._engine.begin() as connection:
-                _METADATA.create_all(connection, checkfirst=True)
-                known = connection.scalar(sa.select(_STORE.c.value).where(_STORE.c.name == "schema_version"))
-                if known is None:
-                    connection.execute(_STORE.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
+        """Make the tables of a new ledger."""
+        with _named("make the ledger"), self._engine.begin() as connection:
+            _METADATA.create_all(connection)
+            connection.execute(_STORE.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
 
-    def _refuse_newer(self) -> None:
-        with self._engine.connect() as connection:
-            written = connection.scalar(sa.select(_STORE.c.value).where(_STORE.c.name == "schema_version"))
-        if written is None or int(written) > SCHEMA_VERSION:
+    def refuse_newer(self) -> None:
+        """Refuse a ledger that a newer poolkit wrote."""
+        query = sa.select(_STORE.c.value).where(_STORE.c.name == "schema_version")
+        with _named("open the ledger"), self._engine.connect() as connection:
+            written = connection.scalar(query)
+        if written is None or not written.isdecimal() or int(written) > SCHEMA_VERSION:
             what = f"expected at most {SCHEMA_VERSION}, found {written}; a newer poolkit wrote this store"
             raise TraceError("the store cannot be read", [Problem("schema version", what)])
 
@@ -169,6 +166,41 @@ class Ledger:
                     )
                 )
         return _commit({"commit_id": last + 1, **values})
+
+
+def make_ledger(path: Path) -> None:
+    """Make a ledger, for one at a time: it has its name when it is whole, so that nobody ever opens half of one.
+
+    Raises
+    ------
+    TraceError
+        When the disk refuses.
+    """
+    if path.exists():
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        for leftover in path.parent.glob(f"{partial.name}*"):
+            leftover.unlink()
+        made = Ledger(partial)
+        try:
+            made.prepare()
+        finally:
+            # The last one to let go brings everything into the one file.
+            made.close()
+        partial.rename(path)
+        sync_folder(path.parent)
+    except OSError as reason:
+        raise TraceError("could not make the ledger", [Problem(str(path), str(reason.strerror or reason))]) from reason
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the folder's names are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _commit(row: Any) -> Commit:

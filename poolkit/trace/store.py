@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from poolkit.arrays import TextIndex, plain
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import TABLES
-from poolkit.trace.ledger import Commit, Ledger, Segment
+from poolkit.trace.ledger import Commit, Ledger, Segment, make_ledger
 from poolkit.trace.lock import writing
 from poolkit.trace.segments import SegmentWriter
 
@@ -22,6 +22,8 @@ from poolkit.trace.segments import SegmentWriter
 _REPEATING = frozenset(
     ("action", "call", "content", "formed", "kind", "plate_id", "protocol", "run_id", "site_id", "status", "target")
 )
+
+_MAKING_SECONDS = 60.0
 
 
 class Store:
@@ -49,8 +51,12 @@ class Store:
             (self.path / "segments").mkdir(parents=True, exist_ok=True)
         except OSError as reason:
             raise TraceError(f"{self.path}: not a store", [Problem(str(self.path), str(reason))]) from None
+        if not ledger.exists():
+            # Two that make a store at once would both make its tables.
+            with writing(self.path / "lock", wait_seconds=_MAKING_SECONDS):
+                make_ledger(ledger)
         self._ledger = Ledger(ledger)
-        self._ledger.prepare()
+        self._ledger.refuse_newer()
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -84,12 +90,19 @@ class Store:
             writer = SegmentWriter(self.path / "segments", content_key[:16])
             yield writer
         except BaseException as reason:
-            if writer is not None:
+            if writer is not None and not self._is_known(content_key):
                 writer.discard()
             if isinstance(reason, OSError):
                 problem = Problem(str(self.path), f"{reason.strerror or reason}; the store is at its last commit")
                 raise TraceError("the store could not be written", [problem]) from reason
             raise
+
+    def _is_known(self, content_key: str) -> bool:
+        """Whether the ledger names these contents, or cannot be asked: then what was written has to stay."""
+        try:
+            return self._ledger.find(content_key) is not None
+        except TraceError:
+            return True
 
     def commit(
         self,

@@ -22,6 +22,7 @@ from poolkit.schemas import (
     RUNS,
     SAMPLES,
     TABLES,
+    WELLS,
     column,
     conform,
     table,
@@ -481,9 +482,9 @@ def test_duplicate_keys_come_in_order_of_their_first_row(coded: bool) -> None:
 
 
 def test_keys_are_whole() -> None:
-    # Joined text would be the same: "A0" + "1N" and "A01" + "N".
-    given = readings(run_id=["R", "R", "R"], well=["A0", "A01", "A"], target=["1N", "N", "01N"])
-    assert conform(given, READINGS).num_rows == 3
+    # Joined text would be the same: "R" + "A01" + "A01N" and "RA01" + "A01" + "N".
+    given = readings(run_id=["R", "RA01"], well=["A01", "A01"], target=["A01N", "N"])
+    assert conform(given, READINGS).num_rows == 2
 
 
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "coded"])
@@ -516,8 +517,8 @@ def test_a_table_loaded_twice_is_told_in_few_lines() -> None:
 
 @st.composite
 def keyed(draw: st.DrawFn) -> list[tuple[str, str, str]]:
-    word = st.sampled_from(["a", "b", "ab", ""])
-    return draw(st.lists(st.tuples(word, word, word), max_size=20))
+    word, well = st.sampled_from(["a", "b", "ab"]), st.sampled_from(["A01", "B01"])
+    return draw(st.lists(st.tuples(word, well, word), max_size=20))
 
 
 # A key is coded as one number, and renumbered on the way where that number would not fit.
@@ -584,3 +585,34 @@ def test_every_key_is_of_columns_that_cannot_be_null(of: Table) -> None:
 def test_the_tables_name_each_other_by_the_same_columns() -> None:
     for one, other, name in [(RUNS, READINGS, "run_id"), (SAMPLES, ORDERS, "sample_id"), (POOLS, MEMBERS, "pool_id")]:
         assert one[name].type == other[name].type
+
+
+WELL_ROW = {"plate_id": "P1", "well": "A01", "content": "specimen", "specimen_id": "T1"}
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("well", ["A1", "Z99", "A00", "A25", "Q01", "a01", "A01 ", "1"])
+def test_a_well_name_of_another_form_is_named(well, coded):
+    batch = pa.Table.from_pylist([WELL_ROW, WELL_ROW | {"well": well}])
+    if coded:
+        batch = batch.set_column(1, "well", batch["well"].dictionary_encode())
+    with pytest.raises(SchemaError) as caught:
+        conform(batch, WELLS)
+    assert str(caught.value.problems[0]) == (
+        f"well: must look like [A-P](0[1-9]|1[0-9]|2[0-4]), found '{well}' (rows 1)"
+    )
+
+
+@pytest.mark.parametrize("well", ["A01", "H12", "P24", "B20"])
+def test_well_names_of_both_plates_pass(well):
+    assert conform(pa.Table.from_pylist([WELL_ROW | {"well": well}]), WELLS).num_rows == 1
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("name", ["plate_id", "specimen_id"])
+def test_an_empty_text_is_not_a_missing_one(name, coded):
+    batch = pa.Table.from_pylist([WELL_ROW, WELL_ROW | {name: "", "well": "A02"}])
+    if coded:
+        batch = pa.table([column.dictionary_encode() for column in batch.columns], names=batch.column_names)
+    with pytest.raises(SchemaError, match=rf"{name}: must not be empty, as missing is null, found '' \(rows 1\)"):
+        conform(batch, WELLS)

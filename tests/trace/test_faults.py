@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -89,19 +90,18 @@ def segment_names(store: Path) -> set[str]:
     return {path.relative_to(store).as_posix() for path in (store / "segments").rglob("*")}
 
 
-def test_killed_at_every_point_that_reaches_for_the_disk(
-    processes: ForkServerContext, days: Days, small: bool
-) -> None:
-    """The child kills itself before its k-th write, sync, rename or statement, for every k until it comes through."""
-    step = 5 if small else 1
+def stopped_everywhere(processes: ForkServerContext, days: Days, name: str, how: signal.Signals, step: int) -> None:
+    """Stop a child before its k-th write, sync, rename or statement, for every k until it comes through."""
     kept = []
     for at in range(0, 1000, step):
-        store = days.copy(f"killed at {at}")
-        child = processes.Process(target=writer.run_and_die, args=(store, days.day, at))
+        store = days.copy(f"{name} at {at}")
+        child = processes.Process(target=writer.run_and_stop, args=(store, days.day, at, how))
         child.start()
         child.join()
-        assert child.exitcode in (-9, 0)
+        assert child.exitcode in (0, -how if how == signal.SIGKILL else 1)
         kept.append(days.is_at_the_last_commit(store))
+        if how == signal.SIGINT and not kept[-1]:
+            assert segment_names(store) == segment_names(days.store)
         days.is_whole_after_another_run(store)
         shutil.rmtree(store)
         if child.exitcode == 0:
@@ -109,8 +109,35 @@ def test_killed_at_every_point_that_reaches_for_the_disk(
     assert len(kept) > 40 / step
     assert kept[-1]
     assert not any(kept[: len(kept) // 2])
-    # Once a kill comes after the commit, no later one may find the store without it.
+    # Once it was stopped after the commit, no later stop may leave the store without it.
     assert kept == sorted(kept)
+
+
+def test_killed_at_every_point_that_reaches_for_the_disk(
+    processes: ForkServerContext, days: Days, small: bool
+) -> None:
+    stopped_everywhere(processes, days, "killed", signal.SIGKILL, 6 if small else 1)
+
+
+def test_interrupted_at_every_point_that_reaches_for_the_disk(
+    processes: ForkServerContext, days: Days, small: bool
+) -> None:
+    """Control-C leaves nothing behind, and takes away nothing that the ledger names already."""
+    stopped_everywhere(processes, days, "interrupted", signal.SIGINT, 7 if small else 1)
+
+
+def test_killed_while_the_store_is_made(processes: ForkServerContext, days: Days, small: bool) -> None:
+    for at in range(0, 30, 4 if small else 1):
+        store = days.root / f"made at {at}"
+        child = processes.Process(target=writer.run_and_stop, args=(store, days.base, at, signal.SIGKILL))
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+        with poolkit.Lab.open(store) as lab:
+            assert lab.commits() == []
+        writer.run(store, days.base)
+        assert said(store) == days.before
+        shutil.rmtree(store)
 
 
 def test_killed_at_any_moment(processes: ForkServerContext, days: Days, small: bool) -> None:

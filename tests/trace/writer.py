@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import poolkit
-from poolkit.trace import segments
+from poolkit.trace import ledger, segments
 
 # Parquet writes a few bytes about each page; dying at each of these would say nothing new.
 _PAGE_HEADER = 100
@@ -39,15 +39,15 @@ def run_and_tell(told: Any, store: Path, folder: Path, **options: Any) -> None:
         told.send((type(reason).__name__, str(reason)))
 
 
-def run_and_die(store: Path, folder: Path, at: int) -> None:
-    """Run, and be killed when the `at`-th thing that reaches for the disk is about to happen."""
+def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> None:
+    """Run, and be sent a signal when the `at`-th thing that reaches for the disk is about to happen."""
     reached = 0
 
     def step(*_: object, **__: object) -> None:
         nonlocal reached
-        if reached == at:
-            os.kill(os.getpid(), signal.SIGKILL)
         reached += 1
+        if reached == at + 1:
+            os.kill(os.getpid(), how)
 
     def stepping(owner: Any, name: str, counts: Callable[..., bool] = lambda *_, **__: True) -> None:
         whole: Callable[..., Any] = getattr(owner, name)
@@ -59,17 +59,18 @@ def run_and_die(store: Path, folder: Path, at: int) -> None:
 
         setattr(owner, name, stepped)
 
+    stepping(os, "fsync")
+    stepping(os, "pwrite")
+    stepping(Path, "rename")
+    stepping(Path, "mkdir")
+    stepping(segments._Hashed, "write", lambda _, data: len(data) > _PAGE_HEADER)
+    # A commit is made up from its row once the row is in the ledger.
+    stepping(ledger, "_commit")
+    sa.event.listen(sa.Engine, "before_cursor_execute", step)
+    sa.event.listen(sa.Engine, "commit", step)
     with poolkit.Lab.open(store) as lab:
-        stepping(os, "fsync")
-        stepping(os, "pwrite")
-        stepping(Path, "rename")
-        stepping(Path, "mkdir")
-        stepping(segments._Hashed, "write", lambda _, data: len(data) > _PAGE_HEADER)
-        sa.event.listen(sa.Engine, "before_cursor_execute", step)
-        sa.event.listen(sa.Engine, "commit", step)
-        commit = lab.run(folder)
-        assert not commit.repeated
-        step()
+        assert not lab.run(folder).repeated
+    step()
 
 
 def run_with_small_files(told: Any, store: Path, folder: Path, most_bytes: int) -> None:
