@@ -483,8 +483,8 @@ def test_duplicate_keys_come_in_order_of_their_first_row(coded: bool) -> None:
 
 def test_keys_are_whole() -> None:
     # Joined text would be the same: "R" + "A01" + "A01N" and "RA01" + "A01" + "N".
-    given = readings(run_id=["R", "RA01"], well=["A01", "A01"], target=["A01N", "N"])
-    assert conform(given, READINGS).num_rows == 2
+    given = readings(run_id=["R", "RA01", "R"], well=["A01", "A01", "A01"], target=["A01N", "N", "N"])
+    assert conform(given, READINGS).num_rows == 3
 
 
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "coded"])
