@@ -10,7 +10,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from poolkit.errors import FormatError, Problem, SchemaError
-from poolkit.formats.delimited import read_csv, write_csv
+from poolkit.formats.delimited import misspelt, read_csv, write_csv
 from poolkit.formats.instruments import read_instrument
 from poolkit.schemas import MEMBERS, POOLS, READINGS, RUNS, SAMPLES, WELLS, Day, Table, conform
 
@@ -231,20 +231,31 @@ def read_table(path: Path, table: Table, *, zone: str | None = None) -> pa.Table
     Raises
     ------
     FormatError
-        When the file is cut or is something else.
+        When the file is cut or is something else, or a column's name is nearly that of one that is absent.
     """
     if path.suffix == ".csv":
         return read_csv(path, table, zone=zone)
     try:
-        if path.suffix == ".parquet":
-            repeating = list(_REPEATING.get(table.name, ()))
-            return pq.read_table(path, read_dictionary=repeating, partitioning=None, memory_map=True)
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as reason:
+        rows = _read_binary(path, table)
+        # A damaged byte may leave text that is none, or offsets that point outside; nobody looks again after this.
+        rows.validate(full=True)
+        names = rows.column_names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as reason:
         kind = "a whole Parquet file" if path.suffix == ".parquet" else "a whole Arrow IPC file"
         problem = Problem(str(path), f"expected {kind}, found {path.stat().st_size} bytes that are not: {reason}")
         raise FormatError(f"{path}: cannot be read", [problem]) from None
+    problems = misspelt(names, table, "columns")
+    if problems:
+        raise FormatError(f"{path}: cannot be read", problems)
+    return rows
+
+
+def _read_binary(path: Path, table: Table) -> pa.Table:
+    if path.suffix == ".parquet":
+        repeating = list(_REPEATING.get(table.name, ()))
+        return pq.read_table(path, read_dictionary=repeating, partitioning=None, memory_map=True)
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
 
 
 def write_table(rows: pa.Table, path: Path) -> None:

@@ -145,11 +145,16 @@ def _problems_of_header(header: list[str], table: Table) -> list[Problem]:
         for column in table.columns
         if column.name not in header and not column.null
     ]
-    # A column that may be left out is lost without a word when its name is misspelt.
-    absent = [column.name for column in table.columns if column.name not in header]
-    for name in header:
+    return problems + misspelt(header, table, "line 1")
+
+
+def misspelt(names: list[str], table: Table, where: str) -> list[Problem]:
+    """Find columns that are nearly called like one that is absent: left out, they would be lost without a word."""
+    absent = [column.name for column in table.columns if column.name not in names]
+    problems = []
+    for name in names:
         if name not in table.names and (meant := get_close_matches(name, absent, 1, 0.8)):
-            problems.append(Problem("line 1", f"unknown column {name}, expected {meant[0]}"))
+            problems.append(Problem(where, f"unknown column {name}, expected {meant[0]}"))
     return problems
 
 

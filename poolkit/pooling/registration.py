@@ -172,12 +172,13 @@ def _unique_samples(
             doubtful[code] = True
             message = f"sample {sample} is registered for {len(subjects)} subjects and is swabbed again; expected one"
             findings.append(Finding("duplicate_sample", "error", (sample, *subjects), message))
-        elif len(in_tubes) > 1:
+            continue
+        if len(in_tubes) > 1:
             message = (
                 f"sample {sample} is registered in {len(in_tubes)} tubes and counts as a member of each; expected one"
             )
             findings.append(Finding("sample_in_two_tubes", "error", (sample, *in_tubes), message))
-        else:
+        if len(every) > len(in_tubes):
             message = f"sample {sample} is registered {len(every)} times; the first row counts"
             findings.append(Finding("duplicate_sample", "warning", (sample, *subjects), message))
     return samples.take(pa.array(firsts)), doubtful, kept, findings

@@ -31,7 +31,13 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known already of the specimens that a day touches; see ``docs/definitions.md`` section 1."""
+    """What is known already of the specimens that a day touches; see ``docs/definitions.md`` section 1.
+
+    Attributes
+    ----------
+    samples, pools, members, wells, runs, calls, orders : pyarrow.Table
+        What the tables of these names say of them.
+    """
 
     samples: pa.Table = field(default_factory=SAMPLES.empty)
     pools: pa.Table = field(default_factory=POOLS.empty)

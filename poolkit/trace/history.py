@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, encode, plain
+from poolkit.arrays import TextIndex, encode, first_seen, plain
 from poolkit.schemas import CALLS, MEMBERS, ORDERS, POOLS, RUNS, SAMPLES, WELLS, Day, History
 from poolkit.trace.store import Store
 
@@ -74,7 +74,7 @@ def history_of(store: Store, day: Day) -> History | None:
 
 def _texts(*columns: pa.ChunkedArray) -> pa.Array:
     """Return the distinct texts of some columns, each once a column."""
-    return pa.concat_arrays([encode(column)[1] for column in columns])
+    return pa.concat_arrays([first_seen(*encode(column))[1] for column in columns])
 
 
 def _within(column: pa.ChunkedArray, texts: pa.Array) -> NDArray[np.bool_]:

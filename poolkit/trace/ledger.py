@@ -84,7 +84,9 @@ class Ledger:
     """The SQL side of a store; every call is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 60})
+        # A path may hold what means something in a URL, so it does not become part of one.
+        url = sa.URL.create("sqlite", database=str(path))
+        self._engine = sa.create_engine(url, connect_args={"timeout": 60})
         sa.event.listen(self._engine, "connect", _make_durable)
 
     def close(self) -> None:

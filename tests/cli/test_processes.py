@@ -77,6 +77,11 @@ def test_a_terminal_sees_progress_and_standard_output_stays_clean(lab: Lab, tmp_
     assert ESCAPE in seen
 
 
+def test_the_package_is_a_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "poolkit", "--version"], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.startswith(b"poolkit ")
+
+
 def test_help_loads_nothing_heavy() -> None:
     script = "import sys, poolkit.cli\nsys.stdout.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True)

@@ -123,11 +123,23 @@ def test_interrupted_at_every_point_that_reaches_for_the_disk(
     processes: ForkServerContext, days: Days, small: bool
 ) -> None:
     """Control-C leaves nothing behind, and takes away nothing that the ledger names already."""
-    stopped_everywhere(processes, days, "interrupted", signal.SIGINT, 7 if small else 1)
+    stopped_everywhere(processes, days, "interrupted", signal.SIGINT, 12 if small else 4)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_when_the_ledger_has_the_commit(processes: ForkServerContext, days: Days, how: signal.Signals) -> None:
+    store = days.copy(f"stopped after the commit {how}")
+    child = processes.Process(target=writer.run_and_stop_after_the_commit, args=(store, days.day, how))
+    child.start()
+    child.join()
+    assert child.exitcode in (1, -signal.SIGKILL)
+    assert days.is_at_the_last_commit(store) is True
+    with poolkit.Lab.open(store) as lab:
+        assert lab.run(days.day).repeated
 
 
 def test_killed_while_the_store_is_made(processes: ForkServerContext, days: Days, small: bool) -> None:
-    for at in range(0, 30, 4 if small else 1):
+    for at in range(0, 30, 6 if small else 2):
         store = days.root / f"made at {at}"
         child = processes.Process(target=writer.run_and_stop, args=(store, days.base, at, signal.SIGKILL))
         child.start()

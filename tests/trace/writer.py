@@ -64,13 +64,24 @@ def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> Non
     stepping(Path, "rename")
     stepping(Path, "mkdir")
     stepping(segments._Hashed, "write", lambda _, data: len(data) > _PAGE_HEADER)
-    # A commit is made up from its row once the row is in the ledger.
-    stepping(ledger, "_commit")
     sa.event.listen(sa.Engine, "before_cursor_execute", step)
     sa.event.listen(sa.Engine, "commit", step)
     with poolkit.Lab.open(store) as lab:
         assert not lab.run(folder).repeated
     step()
+
+
+def run_and_stop_after_the_commit(store: Path, folder: Path, how: signal.Signals) -> None:
+    """Run, and be sent a signal when the second commit is in the ledger and is about to be handed on."""
+    whole = ledger._commit
+
+    def stopped(row: Any) -> ledger.Commit:
+        if row["commit_id"] == 2:
+            os.kill(os.getpid(), how)
+        return whole(row)
+
+    ledger._commit = stopped
+    run(store, folder)
 
 
 def run_with_small_files(told: Any, store: Path, folder: Path, most_bytes: int) -> None:

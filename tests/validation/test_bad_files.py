@@ -178,8 +178,10 @@ def test_text_in_other_scripts(keeper: Keeper, tmp_path: Path) -> None:
         assert "成都, «一号» \"大厅\"" in lab.trace("S01")["detail"][0].as_py()
 
 
-def test_a_path_with_spaces(tmp_path: Path) -> None:
+def test_a_path_with_spaces_and_what_means_something_in_a_url(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "a store of ours #1 %20?")
+    assert {path.name for path in (tmp_path).iterdir()} == {"a store of ours #1 %20?"}
+    assert (keeper.path / "ledger.sqlite").stat().st_size > 0
     folder = Handed().write(tmp_path / "1 April, the first shift")
     taken = keeper.take(folder)
     assert taken.status == AS_IT_IS
@@ -215,7 +217,7 @@ def test_blank_lines_and_quotes_are_no_harm(keeper: Keeper, tmp_path: Path) -> N
 
 
 def test_an_empty_id_in_parquet(keeper: Keeper, tmp_path: Path) -> None:
-    """CSV cannot tell it from a missing one; Parquet can, and then it must be refused just so."""
+    """CSV cannot tell it from a missing one; Parquet can, and it is refused all the same."""
     folder = Handed().write(tmp_path / "day")
     day = as_parquet(folder)
     rows = day.samples.cast(SAMPLES.schema).to_pylist()
@@ -224,7 +226,7 @@ def test_an_empty_id_in_parquet(keeper: Keeper, tmp_path: Path) -> None:
     pa.parquet.write_table(pa.Table.from_pylist(rows, schema=SAMPLES.schema), path)
     words = keeper.refuse(folder, SchemaError)
     assert f"{path}: not a 'samples' batch" in words
-    assert "sample_id: must not be empty (rows 2)" in words
+    assert "sample_id: must not be empty, as missing is null, found '' (rows 2)" in words
 
 
 def test_a_misspelt_optional_column_in_parquet(keeper: Keeper, tmp_path: Path) -> None:
@@ -233,5 +235,6 @@ def test_a_misspelt_optional_column_in_parquet(keeper: Keeper, tmp_path: Path) -
     names = ["recolect_of" if name == "recollect_of" else name for name in day.samples.column_names]
     path = folder / "samples.parquet"
     pa.parquet.write_table(day.samples.rename_columns(names), path)
-    words = keeper.refuse(folder, SchemaError)
-    assert "unknown column recolect_of, expected recollect_of" in words
+    words = keeper.refuse(folder, FormatError)
+    assert words.startswith(f"{path}: cannot be read, 1 problem(s):")
+    assert "columns: unknown column recolect_of, expected recollect_of" in words

@@ -87,8 +87,17 @@ def test_a_well_that_is_on_no_plate(keeper: Keeper, tmp_path: Path, name: str) -
     folder = day.write(tmp_path / "day")
     words = keeper.refuse(folder, SchemaError)
     assert f"{folder / 'wells.csv'}: not a 'wells' batch" in words
-    assert "well: must be" in words
+    assert "well: must look like [A-P](0[1-9]|1[0-9]|2[0-4])" in words
     assert f"found '{name}' (rows 0)" in words
+
+
+def test_a_well_of_the_larger_plate(keeper: Keeper, tmp_path: Path) -> None:
+    day = Handed()
+    for row in (*day.wells, *day.readings):
+        row["well"] = {"A01": "P24", "B01": "O23"}.get(row["well"], row["well"])
+    taken = keeper.take(day.write(tmp_path / "day"))
+    assert taken.status == AS_IT_IS
+    assert taken.results["S01"]["evidence"] == "T1/R1/P24"
 
 
 def test_a_tube_on_two_plates(keeper: Keeper, tmp_path: Path) -> None:
@@ -98,7 +107,8 @@ def test_a_tube_on_two_plates(keeper: Keeper, tmp_path: Path) -> None:
     day.readings += [row | {"run_id": "R2"} for row in day.readings]
     taken = keeper.take(day.write(tmp_path / "day"))
     assert taken.status == AS_IT_IS
-    assert taken.findings == {("tube_on_two_plates", tube, "P1", "P2"): "warning" for tube in ("T1", "T2", "T3")}
+    # A tube of one sample is that sample.
+    assert taken.findings == {("tube_on_two_plates", name, "P1", "P2"): "warning" for name in ("T1", "T2", "S14")}
 
 
 def test_a_tube_that_never_came(keeper: Keeper, tmp_path: Path) -> None:
