@@ -5,7 +5,8 @@ Run it from anywhere, on a machine with nothing else to do, and mind the load av
     python benchmarks/bench_day.py [--samples 1000000] [--large 10000000] [--repeat 5] [--json FILE] [--dir DIR]
 
 ``--large 0`` leaves out the large day, ``--dir`` is where days and stores are written (a temporary folder otherwise):
-fsync is part of what is measured, so a folder in memory flatters. Rows without a target are there for information. The day is ``simulate_day(samples, 0.001, seed=1)`` as Parquet. Measured are:
+fsync is part of what is measured, so a folder in memory flatters. The day is ``simulate_day(samples, 0.001, seed=1)``
+as Parquet. Rows without a target are there for information. Measured are:
 
 - floor: pyarrow reads the input files and writes the tables that `Lab.run` writes, with default settings, nothing
   between and no fsync; and, for information, the same writing with the store's own settings.
@@ -127,7 +128,7 @@ def alone(script: str, *arguments: str | Path) -> str:
 
 
 def run_alone(folder: Path, scratch: Path, *warm: Path) -> dict[str, Any]:
-    """Run a day folder into a new store in a fresh interpreter, with another folder first to load what is loaded once."""
+    """Run a day folder into a new store in a fresh interpreter, after another folder where one is given."""
     with tempfile.TemporaryDirectory(dir=scratch) as store:
         told: dict[str, Any] = json.loads(alone(RUN, folder, Path(store) / "store", *warm))
         return told

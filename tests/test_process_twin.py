@@ -12,10 +12,12 @@ NONE_KNOWN = {name: [] for name in ("samples", "pools", "members", "wells", "run
 
 
 def same_findings(found: list, expected: list) -> None:
-    named = [
-        {(row["kind"], row["severity"], tuple(row["ids"])) for row in rows} for rows in (found, expected)
-    ]
+    named = [{(row["kind"], row["severity"], tuple(row["ids"])) for row in rows} for rows in (found, expected)]
     assert named[0] == named[1]
+
+
+def in_order(calls: list) -> list:
+    return sorted(calls, key=lambda row: (row["run_id"], row["well"]))
 
 
 def same_rows(found: list, expected: list, columns: tuple) -> None:
@@ -46,11 +48,9 @@ def test_random_days_as_the_twin(drawn):
             history=None if history is None else to_history(history),
         )
         same_findings(found.findings.to_pylist(), expected["findings"])
-        key = {"run_id": 0, "well": 1}
-        order = lambda row: tuple(row[name] for name in key)  # noqa: E731
         same_rows(
-            sorted(found.calls.to_pylist(), key=order),
-            sorted(expected["calls"], key=order),
+            in_order(found.calls.to_pylist()),
+            in_order(expected["calls"]),
             ("run_id", "well", "plate_id", "specimen_id", "call", "reasons"),
         )
         results = found.results.to_pylist()

@@ -240,7 +240,7 @@ def read_table(path: Path, table: Table, *, zone: str | None = None) -> pa.Table
         # A damaged byte may leave text that is none, or offsets that point outside; nobody looks again after this.
         rows.validate(full=True)
         names = rows.column_names
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as reason:
+    except (pa.ArrowException, OSError, ValueError) as reason:
         kind = "a whole Parquet file" if path.suffix == ".parquet" else "a whole Arrow IPC file"
         problem = Problem(str(path), f"expected {kind}, found {path.stat().st_size} bytes that are not: {reason}")
         raise FormatError(f"{path}: cannot be read", [problem]) from None

@@ -151,11 +151,8 @@ def _problems_of_header(header: list[str], table: Table) -> list[Problem]:
 def misspelt(names: list[str], table: Table, where: str) -> list[Problem]:
     """Find columns that are nearly called like one that is absent: left out, they would be lost without a word."""
     absent = [column.name for column in table.columns if column.name not in names]
-    problems = []
-    for name in names:
-        if name not in table.names and (meant := get_close_matches(name, absent, 1, 0.8)):
-            problems.append(Problem(where, f"unknown column {name}, expected {meant[0]}"))
-    return problems
+    meant = {name: get_close_matches(name, absent, 1, 0.8) for name in names if name not in table.names}
+    return [Problem(where, f"unknown column {name}, expected {near[0]}") for name, near in meant.items() if near]
 
 
 def _problems_of_numbers(rows: pa.Table) -> list[Problem]:

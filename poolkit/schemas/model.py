@@ -78,7 +78,7 @@ def column(
     maximum: float | None = None,
     pattern: str | None = None,
 ) -> Column:
-    """Declare a column; `minimum` and `maximum` are inclusive and imply finite values, `pattern` is the whole text's."""
+    """Declare a column; `minimum` and `maximum` are inclusive and finite, `pattern` is the whole text's."""
     return Column(name, kind, doc, unit, null, vocabulary, minimum, maximum, pattern)
 
 

@@ -68,9 +68,7 @@ def day_of(pool_looks: list, single_looks: list) -> poolkit.Day:
             }
         )
         readings.append({"run_id": f"R{number}", "well": "A01", "target": "N", "ct_cycles": CT[look]})
-    return to_day(
-        {"samples": samples, "wells": wells, "runs": runs, "readings": readings, "pools": [], "members": []}
-    )
+    return to_day({"samples": samples, "wells": wells, "runs": runs, "readings": readings, "pools": [], "members": []})
 
 
 @settings(max_examples=60)

@@ -35,7 +35,7 @@ def run_and_tell(told: Any, store: Path, folder: Path, **options: Any) -> None:
     try:
         with poolkit.Lab.open(store) as lab:
             told.send(lab.run(folder, **options).commit_id)
-    except Exception as reason:  # noqa: BLE001 - whatever it is, the test wants to see it
+    except Exception as reason:
         told.send((type(reason).__name__, str(reason)))
 
 
@@ -91,7 +91,7 @@ def run_with_small_files(told: Any, store: Path, folder: Path, most_bytes: int) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         try:
             told.send(lab.run(folder).commit_id)
-        except Exception as reason:  # noqa: BLE001 - whatever it is, the test wants to see it
+        except Exception as reason:
             told.send((type(reason).__name__, str(reason)))
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 

@@ -165,7 +165,6 @@ class Keeper:
         ]
         return taken
 
-
     def again(self, folder: Path, **options: object) -> bool:
         """Hand in a folder once more; whether nothing was written for it."""
         with poolkit.Lab.open(self.path) as lab:

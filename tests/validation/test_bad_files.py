@@ -16,7 +16,7 @@ from tests.validation.bench import AS_IT_IS, Handed, Keeper, as_parquet
 IDENTITY = "110105199001011237"
 
 
-@pytest.fixture()
+@pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path)
 
@@ -150,7 +150,10 @@ def test_another_encoding(keeper: Keeper, tmp_path: Path, encoding: str) -> None
     path.write_bytes(text.encode(encoding))
     words = keeper.refuse(folder, FormatError)
     assert words.startswith(f"{path}: cannot be read, 1 problem(s):")
-    said = {"utf-16": "file: expected UTF-8, found UTF-16", "gb18030": "line 2: expected UTF-8, found bytes that may be"}
+    said = {
+        "utf-16": "file: expected UTF-8, found UTF-16",
+        "gb18030": "line 2: expected UTF-8, found bytes that may be",
+    }
     assert said.get(encoding, "line ") in words
     assert "UTF-8" in words or "expected text, found a zero byte" in words
 
@@ -167,7 +170,7 @@ def test_a_byte_order_mark_and_windows_line_ends(keeper: Keeper, tmp_path: Path,
 def test_text_in_other_scripts(keeper: Keeper, tmp_path: Path) -> None:
     day = Handed()
     for row in day.samples:
-        row["site_id"] = "成都, «一号» \"大厅\""
+        row["site_id"] = '成都, «一号» "大厅"'
         row["group_id"] = "Müller 🧪"
     folder = day.write(tmp_path / "день 一 day")
     taken = keeper.take(folder)
@@ -175,7 +178,7 @@ def test_text_in_other_scripts(keeper: Keeper, tmp_path: Path) -> None:
     assert taken.commit.source == "день 一 day"
     with poolkit.Lab.open(keeper.path) as lab:
         assert "Müller 🧪" in lab.trace("S01")["detail"][0].as_py()
-        assert "成都, «一号» \"大厅\"" in lab.trace("S01")["detail"][0].as_py()
+        assert '成都, «一号» "大厅"' in lab.trace("S01")["detail"][0].as_py()
 
 
 def test_a_path_with_spaces_and_what_means_something_in_a_url(tmp_path: Path) -> None:
@@ -211,7 +214,7 @@ def test_blank_lines_and_quotes_are_no_harm(keeper: Keeper, tmp_path: Path) -> N
     folder = Handed().write(tmp_path / "day")
     for path in folder.glob("*.csv"):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-        quoted = ["," .join(f'"{cell}"' for cell in row) for row in rows]
+        quoted = [",".join(f'"{cell}"' for cell in row) for row in rows]
         path.write_text("\n".join(quoted) + "\n\n", encoding="utf-8")
     assert keeper.take(folder).status == AS_IT_IS
 
@@ -238,3 +241,19 @@ def test_a_misspelt_optional_column_in_parquet(keeper: Keeper, tmp_path: Path) -
     words = keeper.refuse(folder, FormatError)
     assert words.startswith(f"{path}: cannot be read, 1 problem(s):")
     assert "columns: unknown column recolect_of, expected recollect_of" in words
+
+
+def test_text_in_parquet_that_is_none(keeper: Keeper, tmp_path: Path) -> None:
+    """A damaged byte, or a writer that put GBK where Parquet says UTF-8."""
+    folder = Handed().write(tmp_path / "day")
+    day = as_parquet(folder)
+    sites = ["成都".encode("gb18030")] * day.samples.num_rows
+    _, offsets, texts = pa.array(sites, pa.binary()).buffers()
+    broken = pa.Array.from_buffers(pa.string(), len(sites), [None, offsets, texts])
+    path = folder / "samples.parquet"
+    at = day.samples.column_names.index("site_id")
+    pa.parquet.write_table(day.samples.set_column(at, "site_id", broken), path)
+    words = keeper.refuse(folder, FormatError)
+    assert words.startswith(f"{path}: cannot be read, 1 problem(s):")
+    assert "expected a whole Parquet file" in words
+    assert "UTF8" in words

@@ -22,7 +22,7 @@ from tests.validation.bench import (
 NOON = datetime(2022, 4, 1, 20, tzinfo=UTC)
 
 
-@pytest.fixture()
+@pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path)
 

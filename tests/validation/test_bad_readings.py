@@ -29,7 +29,7 @@ UNREAD_T1 = AS_IT_IS | dict.fromkeys(IN_T1, "pending")
 RERUN = ("rerun", "invalid_pool")
 
 
-@pytest.fixture()
+@pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path)
 
@@ -67,7 +67,9 @@ def test_one_time_without_an_offset_among_others(keeper: Keeper, tmp_path: Path)
     day = Handed()
     day.sample("S02")["collected_at"] = "2022-04-01T08:02:00"
     folder = day.write(tmp_path / "day")
-    assert "1 problem(s):\n  - line 3, collected_at: expected a time with an offset" in keeper.refuse(folder, FormatError)
+    assert "1 problem(s):\n  - line 3, collected_at: expected a time with an offset" in keeper.refuse(
+        folder, FormatError
+    )
     words = keeper.refuse(folder, FormatError, zone="Asia/Shanghai")
     assert "13 problem(s)" in words
     assert "line 2, collected_at: expected a time without an offset, as the zone was named" in words

@@ -8,7 +8,7 @@ from poolkit import FormatError, SchemaError
 from tests.validation.bench import AS_IT_IS, EVERYBODY, IN_T1, IN_T2, IN_T3, Handed, Keeper, swab
 
 
-@pytest.fixture()
+@pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path)
 
