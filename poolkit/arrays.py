@@ -22,7 +22,9 @@ def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if column.num_chunks == 0:
         return pa.array([], column.type)
     if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
+        first = column.chunk(0).dictionary
+        if not all(_same_memory(chunk.dictionary, first) for chunk in column.chunks):
+            column = column.unify_dictionaries()
         indices = pa.chunked_array([chunk.indices for chunk in column.chunks]).combine_chunks()
         indices = indices if isinstance(indices, pa.Array) else indices.chunk(0)
         return pa.DictionaryArray.from_arrays(indices, column.chunk(0).dictionary)
