@@ -25,6 +25,7 @@ from poolkit.trace.history import history_of
 from poolkit.trace.ledger import Commit
 from poolkit.trace.lineage import lineage
 from poolkit.trace.segments import SegmentWriter
+from poolkit.trace.snapshot import Snapshot
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,7 +151,8 @@ class Lab:
                 key = hashlib.sha256(f"{key} after {known.computed_at.isoformat()}".encode()).hexdigest()
                 known = self._store.find(key)
             watch("history")
-            history = history_of(self._store, day)
+            before = self._store.snapshot()
+            history = history_of(before, day)
             if moment is None and _timeless(day, history):
                 moment = self._now()
             watch("check")
@@ -160,7 +162,7 @@ class Lab:
                 _write_inputs(writer, prepared)
                 outcome = compute(prepared, prior=prior, progress=watch)
                 watch("write")
-                _write_outcome(writer, outcome, prepared, self._changed(outcome.results, prepared))
+                _write_outcome(writer, outcome, prepared, _changed(outcome.results, prepared, before))
                 summary = _summary(day, outcome)
                 segments = writer.finish()
                 watch("commit")
@@ -190,25 +192,6 @@ class Lab:
         last = max((commit.computed_at for commit in self._store.commits()), default=_EPOCH)
         return max(datetime.now(UTC), last + timedelta(microseconds=1))
 
-    def _changed(self, results: pa.Table, prepared: Prepared) -> pa.Table:
-        """Return the results that are new or say something else than the store's."""
-        if prepared.history is None:
-            return results
-        compared = ["status", "evidence", "probability"]
-        before = self._store.results(columns=["sample_id", *compared])
-        places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
-        known = np.flatnonzero(places >= 0)
-        old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
-        same = np.ones(known.size, np.bool_)
-        for name in compared:
-            kind = RESULTS[name].type
-            one, other = old[name].cast(kind), new[name].cast(kind)
-            both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-            same &= pc.or_(pc.fill_null(pc.equal(one, other), False), both_null).to_numpy()
-        keep = np.ones(results.num_rows, np.bool_)
-        keep[known[same]] = False
-        return results.filter(pa.array(keep))
-
     def commits(self) -> list[Commit]:
         """Return all commits, oldest first.
 
@@ -232,7 +215,7 @@ class Lab:
         pyarrow.Table
             Its rows.
         """
-        return self._store.table(name)
+        return self._store.snapshot().table(name)
 
     def results(self) -> pa.Table:
         """Return the current result of every sample.
@@ -242,7 +225,7 @@ class Lab:
         pyarrow.Table
             `results`, one row a sample.
         """
-        return self._store.results()
+        return self._store.snapshot().results()
 
     def orders(self) -> pa.Table:
         """Return the orders that are open.
@@ -252,7 +235,8 @@ class Lab:
         pyarrow.Table
             `orders`, at most one a sample.
         """
-        return open_orders(self._store.table("orders"), self._store.results(columns=["sample_id", "status"]))
+        now = self._store.snapshot()
+        return open_orders(now.table("orders"), now.results(columns=["sample_id", "status"]))
 
     def findings(self, *, commit_id: int | None = None) -> pa.Table:
         """Return what did not add up, each finding once.
@@ -267,7 +251,7 @@ class Lab:
         pyarrow.Table
             `findings`, oldest first.
         """
-        rows = self._store.table("findings", commit_id=commit_id)
+        rows = self._store.snapshot().table("findings", commit_id=commit_id)
         unique = {(row["kind"], tuple(row["ids"])): row for row in reversed(rows.to_pylist())}
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
 
@@ -289,7 +273,7 @@ class Lab:
         TraceError
             When nothing in the store has this id.
         """
-        return lineage(self._store, any_id)
+        return lineage(self._store.snapshot(), any_id)
 
 
 def _ended_since(day: Day, known: Commit, moment: datetime | None) -> bool:
@@ -323,6 +307,26 @@ class _Stopwatch:
         """Return the seconds of each stage, up to now."""
         ends = [start for _, start in self._marks[1:]] + [time.perf_counter()]
         return {stage: round(end - start, 4) for (stage, start), end in zip(self._marks, ends, strict=True)}
+
+
+def _changed(results: pa.Table, prepared: Prepared, store: Snapshot) -> pa.Table:
+    """Return the results that are new or say something else than the store's."""
+    if prepared.history is None:
+        return results
+    compared = ["status", "evidence", "probability"]
+    before = store.results(columns=["sample_id", *compared])
+    places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
+    known = np.flatnonzero(places >= 0)
+    old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
+    same = np.ones(known.size, np.bool_)
+    for name in compared:
+        kind = RESULTS[name].type
+        one, other = old[name].cast(kind), new[name].cast(kind)
+        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
+        same &= pc.or_(pc.fill_null(pc.equal(one, other), False), both_null).to_numpy()
+    keep = np.ones(results.num_rows, np.bool_)
+    keep[known[same]] = False
+    return results.filter(pa.array(keep))
 
 
 def _write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:

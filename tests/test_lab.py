@@ -100,7 +100,7 @@ def near(one: float | None, other: float | None) -> bool:
 
 def commit_orders(lab: Lab, commit_id: int) -> list[str]:
     """The orders that a commit issued."""
-    return lab._store.table("orders", commit_id=commit_id)["order_id"].to_pylist()
+    return lab._store.snapshot().table("orders", commit_id=commit_id)["order_id"].to_pylist()
 
 
 def stacked(first: pa.Table, second: pa.Table) -> pa.Table:

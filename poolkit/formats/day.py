@@ -17,6 +17,7 @@ from poolkit.schemas import MEMBERS, POOLS, READINGS, RUNS, SAMPLES, WELLS, Day,
 SUFFIXES = (".parquet", ".arrow", ".csv")
 _FILES = (SAMPLES, WELLS, RUNS, READINGS, POOLS, MEMBERS)
 _REQUIRED = (SAMPLES, WELLS)
+_MAY_REPEAT = (SAMPLES, READINGS)  # a finding of the day, not an error of the file
 # Text that repeats from row to row is read as a dictionary, so that it is looked at once a distinct value.
 _REPEATING = {
     "samples": ("site_id", "kind", "tube_id"),
@@ -206,7 +207,7 @@ def read_part(folder: str | PathLike[str], table: Table, *, zone: str | None = N
         return None
     rows = read_table(path, table, zone=zone)
     try:
-        return conform(rows, table, keys=False)
+        return conform(rows, table, keys=table not in _MAY_REPEAT)
     except SchemaError as reason:
         raise SchemaError(f"{path}: {reason.title}", reason.problems) from None
 
@@ -252,7 +253,8 @@ def read_table(path: Path, table: Table, *, zone: str | None = None) -> pa.Table
 
 def _read_binary(path: Path, table: Table) -> pa.Table:
     if path.suffix == ".parquet":
-        repeating = list(_REPEATING.get(table.name, ()))
+        present = pq.read_schema(path).names
+        repeating = [name for name in _REPEATING.get(table.name, ()) if name in present]
         # One chunk a row group: fewer pieces with dictionaries of their own than `read_table` makes.
         with pq.ParquetFile(path, read_dictionary=repeating, memory_map=True) as file:
             return file.read()

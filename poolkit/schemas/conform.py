@@ -16,6 +16,8 @@ _NAMED_KEYS = 100
 # A row's key is coded in one int64 while the product of the columns' counts of values stays below this.
 _MAX_CODES = 2**62
 
+# Microseconds since 1970 of the years that a laboratory's times can be in.
+_EARLIEST, _LATEST = 0, 7_258_118_400_000_000
 _BENCH_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
@@ -163,6 +165,8 @@ def _check(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
         _check_vocabulary(values, column, problems)
     elif _is_text(column.type):
         _check_text(values, column, problems)
+    if pa.types.is_timestamp(column.type):
+        _check_times(values, column, problems)
     bounded = column.minimum is not None or column.maximum is not None
     if bounded and len(values) > values.null_count:
         _check_range(values, column, problems)
@@ -203,6 +207,17 @@ def _check_text(values: pa.ChunkedArray, column: Column, problems: list[Problem]
         rows = _rows(wrong)
         if rows:
             problems.append(Problem(column.name, f"{what}, found {plain[rows[0]].as_py()!r}", rows))
+
+
+def _check_times(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
+    """Find times that are another unit's, e.g. nanoseconds taken for microseconds."""
+    moments = values.cast(pa.int64())
+    ends = pc.min_max(moments)
+    if len(values) == values.null_count or (ends["min"].as_py() >= _EARLIEST and ends["max"].as_py() < _LATEST):
+        return
+    rows = _rows(pc.or_(pc.less(moments, _EARLIEST), pc.greater_equal(moments, _LATEST)))
+    found = f"found {moments[rows[0]].as_py()} microseconds since 1970"
+    problems.append(Problem(column.name, f"must be between the years 1970 and 2199, {found}", rows))
 
 
 def _check_range(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, encode, first_seen, plain
 from poolkit.schemas import CALLS, MEMBERS, ORDERS, POOLS, RUNS, SAMPLES, WELLS, Day, History
-from poolkit.trace.store import Store
+from poolkit.trace.snapshot import Snapshot
 
 
-def history_of(store: Store, day: Day) -> History | None:
+def history_of(store: Snapshot, day: Day) -> History | None:
     """Return what the store knows of everything a day touches, or None when the store is empty.
 
     Parameters
@@ -30,7 +30,7 @@ def history_of(store: Store, day: Day) -> History | None:
     -----
     O(store): the key columns of every segment are read.
     """
-    if not store.commits():
+    if not store.segments:
         return None
     samples = store.table("samples")
     members, pools = store.table("members"), store.table("pools")
@@ -94,7 +94,7 @@ def _named_runs(day: Day, runs: pa.Table) -> tuple[pa.Array, pa.Array]:
     return pa.concat_arrays([plates, _texts(known)]), run_ids
 
 
-def _touched(store: Store, samples: pa.Table, members: pa.Table, named: pa.Array) -> NDArray[np.bool_]:
+def _touched(store: Snapshot, samples: pa.Table, members: pa.Table, named: pa.Array) -> NDArray[np.bool_]:
     results = store.results(columns=["sample_id", "status"])
     status = results["status"].cast(pa.string())
     unsettled = results["sample_id"].filter(pc.is_in(status, pa.array(["suspect", "invalid", "pending"])))

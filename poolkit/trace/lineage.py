@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import TABLES, column, table
-from poolkit.trace.store import Store
+from poolkit.trace.snapshot import Snapshot
 
 _TEXT = pa.string()
 TRACE = table(
@@ -35,7 +35,7 @@ _STEPS = TRACE["step"].vocabulary or ()
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def lineage(store: Store, any_id: str) -> pa.Table:
+def lineage(store: Snapshot, any_id: str) -> pa.Table:
     """Return everything up- and downstream of a barcode.
 
     Parameters
@@ -77,7 +77,7 @@ def lineage(store: Store, any_id: str) -> pa.Table:
     return pa.Table.from_pylist(_in_time(events), schema=TRACE.schema)
 
 
-def _rows(store: Store, name: str, **values: Iterable[str]) -> list[dict[str, Any]]:
+def _rows(store: Snapshot, name: str, **values: Iterable[str]) -> list[dict[str, Any]]:
     """Return the rows of a table where any of these columns holds one of its values."""
     wanted = None
     for column_name, texts in values.items():
@@ -87,7 +87,7 @@ def _rows(store: Store, name: str, **values: Iterable[str]) -> list[dict[str, An
     return rows
 
 
-def _scope(store: Store, any_id: str) -> tuple[list[dict[str, Any]], set[str], set[str]]:
+def _scope(store: Snapshot, any_id: str) -> tuple[list[dict[str, Any]], set[str], set[str]]:
     """Return the samples concerned, the specimens that hold them, and the plates that the id names."""
     plates = {any_id} | {row["plate_id"] for row in _rows(store, "runs", run_id=[any_id])}
     on_plates = _rows(store, "wells", plate_id=plates)
@@ -102,7 +102,7 @@ def _scope(store: Store, any_id: str) -> tuple[list[dict[str, Any]], set[str], s
     return samples, (specimens if samples else set()), {row["plate_id"] for row in on_plates}
 
 
-def _with_swabs_again(store: Store, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_swabs_again(store: Snapshot, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add the samples taken again for these, and those that these were taken again for."""
     while samples:
         ids = {row["sample_id"] for row in samples}
@@ -148,7 +148,7 @@ def _pooled(
     return mixed
 
 
-def _wells_and_runs(store: Store, specimens: set[str], plates: set[str]) -> list[dict[str, Any]]:
+def _wells_and_runs(store: Snapshot, specimens: set[str], plates: set[str]) -> list[dict[str, Any]]:
     wells = _rows(store, "wells", specimen_id=specimens, plate_id=plates)
     runs = _rows(store, "runs", plate_id={row["plate_id"] for row in wells})
     started: dict[str, datetime] = {}
@@ -204,7 +204,7 @@ def _order(row: dict[str, Any]) -> dict[str, Any]:
     return _event("order", detail, row["issued_at"], sample_id=row["sample_id"])
 
 
-def _findings(store: Store, ids: set[str]) -> list[dict[str, Any]]:
+def _findings(store: Snapshot, ids: set[str]) -> list[dict[str, Any]]:
     rows = store.table("findings").to_pylist()
     concerned = {(row["kind"], tuple(row["ids"])): row for row in rows if ids.intersection(row["ids"])}
     return [_event("finding", f"{row['severity']}: {row['kind']}: {row['message']}") for row in concerned.values()]

@@ -7,21 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from poolkit.arrays import TextIndex, plain
 from poolkit.errors import Problem, TraceError
-from poolkit.schemas import TABLES
 from poolkit.trace.ledger import Commit, Ledger, Segment, make_ledger
 from poolkit.trace.lock import writing
 from poolkit.trace.segments import SegmentWriter
-
-# Text that repeats is read as a dictionary, so that it is looked at once a distinct value.
-_REPEATING = frozenset(
-    ("action", "call", "content", "formed", "kind", "plate_id", "protocol", "run_id", "site_id", "status", "target")
-)
+from poolkit.trace.snapshot import Snapshot
 
 _MAKING_SECONDS = 60.0
 
@@ -127,69 +117,6 @@ class Store:
             segments=list(segments),
         )
 
-    def table(
-        self, name: str, *, columns: list[str] | None = None, filters: Any = None, commit_id: int | None = None
-    ) -> pa.Table:
-        """Return one table as all commits together give it, oldest first.
-
-        Parameters
-        ----------
-        name
-            A table of the schemas; of `results` every version is there.
-        columns
-            Which columns; all by default.
-        filters
-            As ``pyarrow.parquet.read_table`` takes them.
-        commit_id
-            Only what this commit wrote; all commits by default.
-
-        Raises
-        ------
-        TraceError
-            When a segment that the ledger names is missing or cut.
-        """
-        table = TABLES[name]
-        wanted = columns or list(table.names)
-        parts = []
-        for commit, segment in self._ledger.segments():
-            if segment.table == name and commit_id in (None, commit):
-                parts.append(self._read(segment, wanted, filters))
-        empty = table.empty().select(wanted)
-        if len(parts) > 1:
-            return pa.concat_tables([part.cast(empty.schema) for part in parts])
-        return parts[0] if parts else empty
-
-    def _read(self, segment: Segment, columns: list[str], filters: Any) -> pa.Table:
-        path = self.path / "segments" / segment.path
-        repeating = [name for name in columns if name in _REPEATING]
-        try:
-            return pq.read_table(
-                path, columns=columns, filters=filters, read_dictionary=repeating, partitioning=None, memory_map=True
-            )
-        except (pa.ArrowInvalid, OSError) as reason:
-            raise TraceError(
-                "the store is broken", [Problem(str(path), f"expected {segment.n_bytes} bytes of Parquet: {reason}")]
-            ) from None
-
-    def results(self, *, columns: list[str] | None = None) -> pa.Table:
-        """Return the current result of every sample: of several versions the newest.
-
-        Parameters
-        ----------
-        columns
-            Which columns; all by default.
-
-        Returns
-        -------
-        pyarrow.Table
-            One row a sample, samples in order of first result.
-        """
-        wanted = columns or list(TABLES["results"].names)
-        read = list(dict.fromkeys([*wanted, "sample_id"]))
-        every = self.table("results", columns=read)
-        if len({commit for commit, segment in self._ledger.segments() if segment.table == "results"}) < 2:
-            return every.select(wanted)
-        index = TextIndex.of(plain(every["sample_id"]))
-        last = np.zeros(len(index.values), np.int64)
-        last[index.codes] = np.arange(index.codes.size)
-        return every.take(pa.array(last)).select(wanted)
+    def snapshot(self) -> Snapshot:
+        """Return what the commits up to now say together."""
+        return Snapshot(self.path / "segments", self._ledger.segments())

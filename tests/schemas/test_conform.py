@@ -616,3 +616,16 @@ def test_an_empty_text_is_not_a_missing_one(name, coded):
         batch = pa.table([column.dictionary_encode() for column in batch.columns], names=batch.column_names)
     with pytest.raises(SchemaError, match=rf"{name}: must not be empty, as missing is null, found '' \(rows 1\)"):
         conform(batch, WELLS)
+
+
+@pytest.mark.parametrize("microseconds", [-1, 7_258_118_400_000_000, 1_650_000_000_000_000_000])
+def test_a_time_of_another_unit_is_named(microseconds):
+    row = {"run_id": "R", "plate_id": "P", "instrument_id": "I", "started_at": NOON, "ended_at": NOON}
+    batch = pa.Table.from_pylist([row, row | {"run_id": "R2"}])
+    ended = pa.array([0, microseconds]).cast(pa.timestamp("us", "UTC"))
+    batch = batch.set_column(4, "ended_at", ended)
+    with pytest.raises(SchemaError) as caught:
+        conform(batch, RUNS)
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"ended_at: must be between the years 1970 and 2199, found {microseconds} microseconds since 1970 (rows 1)"
+    ]

@@ -84,7 +84,7 @@ def test_results_are_the_newest_of_each_sample(kept: Kept) -> None:
 def test_only_what_changed_is_written_again(kept: Kept) -> None:
     before = {row["sample_id"]: row for row in kept.after_day.to_pylist()}
     store = Store(kept.path, create=False)
-    again = store.table("results", commit_id=2).to_pylist()
+    again = store.snapshot().table("results", commit_id=2).to_pylist()
     store.close()
     compared = ("status", "evidence", "probability")
     assert again
