@@ -9,8 +9,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit.kernels import text
+from poolkit.schemas.dictionaries import same_memory, unified
 
 Codes = NDArray[np.int32]
+
+# A dictionary of so many texts is not worth the look at which of them a part of a table uses.
+_SMALL_DICTIONARY = 4096
 
 
 def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -22,9 +26,7 @@ def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if column.num_chunks == 0:
         return pa.array([], column.type)
     if pa.types.is_dictionary(column.type):
-        first = column.chunk(0).dictionary
-        if not all(_same_memory(chunk.dictionary, first) for chunk in column.chunks):
-            column = column.unify_dictionaries()
+        column = unified(column)
         indices = pa.chunked_array([chunk.indices for chunk in column.chunks]).combine_chunks()
         indices = indices if isinstance(indices, pa.Array) else indices.chunk(0)
         return pa.DictionaryArray.from_arrays(indices, column.chunk(0).dictionary)
@@ -181,21 +183,13 @@ def codes_in(column: pa.ChunkedArray | pa.Array, names: pa.Array, index: TextInd
     [1, -1]
     """
     values = whole(column)
-    if pa.types.is_dictionary(values.type) and _same_memory(values.dictionary, names):
+    if pa.types.is_dictionary(values.type) and same_memory(values.dictionary, names):
         return _indices(values.indices)
     codes, texts = encode(values)
     places = (index or TextIndex.of(names)).find(texts)
     if len(texts) == 0:
         return codes
     return frozen(np.where(codes >= 0, places[codes], np.int32(-1)))
-
-
-def _same_memory(one: pa.Array, other: pa.Array) -> bool:
-    """Whether two arrays are the same piece of the same buffers."""
-    if len(one) != len(other) or one.offset != other.offset:
-        return False
-    where = [[buffer.address if buffer else None for buffer in array.buffers()] for array in (one, other)]
-    return bool(where[0] == where[1])
 
 
 def _indices(indices: pa.Array) -> Codes:
@@ -216,3 +210,23 @@ def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return a text column as plain strings in one array."""
     values = whole(column)
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def compacted(table: pa.Table) -> pa.Table:
+    """Leave out of large dictionaries what a part of a table does not use.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> part = pa.table({"tube_id": pa.array([f"T{k}" for k in range(9000)]).dictionary_encode()}).slice(7, 2)
+    >>> len(compacted(part)["tube_id"].chunk(0).dictionary)
+    2
+    """
+    for place, described in enumerate(table.schema):
+        if pa.types.is_dictionary(described.type):
+            values = whole(table.column(place))
+            if len(values.dictionary) > max(_SMALL_DICTIONARY, len(values) // 4):
+                table = table.set_column(
+                    place, described, coded(*first_seen(_indices(values.indices), values.dictionary))
+                )
+    return table

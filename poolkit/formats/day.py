@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+from poolkit.arrays import compacted
 from poolkit.errors import FormatError, Problem, SchemaError
 from poolkit.formats.delimited import misspelt, read_csv, write_csv
 from poolkit.formats.instruments import read_instrument
@@ -17,6 +18,7 @@ from poolkit.schemas import MEMBERS, POOLS, READINGS, RUNS, SAMPLES, WELLS, Day,
 SUFFIXES = (".parquet", ".arrow", ".csv")
 _FILES = (SAMPLES, WELLS, RUNS, READINGS, POOLS, MEMBERS)
 _REQUIRED = (SAMPLES, WELLS)
+_ROWS_A_GROUP = 1_000_000
 _MAY_REPEAT = (SAMPLES, READINGS)  # a finding of the day, not an error of the file
 # Text that repeats from row to row is read as a dictionary, so that it is looked at once a distinct value.
 _REPEATING = {
@@ -285,8 +287,7 @@ def write_table(rows: pa.Table, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         if path.suffix == ".parquet":
-            repeating = [field.name for field in rows.schema if pa.types.is_dictionary(field.type)]
-            pq.write_table(rows, partial, compression="zstd", compression_level=1, use_dictionary=repeating or False)
+            _write_parquet(rows, partial)
         elif path.suffix == ".arrow":
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
                 writer.write_table(rows.unify_dictionaries())
@@ -295,6 +296,15 @@ def write_table(rows: pa.Table, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_parquet(rows: pa.Table, path: Path) -> None:
+    """Write row groups each with the dictionaries that it uses, and no others."""
+    repeating = [field.name for field in rows.schema if pa.types.is_dictionary(field.type)]
+    options = {"compression": "zstd", "compression_level": 1, "dictionary_pagesize_limit": 1 << 26}
+    with pq.ParquetWriter(path, rows.schema, use_dictionary=repeating or False, store_schema=False, **options) as file:
+        for start in range(0, max(rows.num_rows, 1), _ROWS_A_GROUP):
+            file.write_table(compacted(rows.slice(start, _ROWS_A_GROUP)), row_group_size=_ROWS_A_GROUP)
 
 
 def write_day(day: Day, folder: str | PathLike[str], *, suffix: str = ".parquet") -> None:

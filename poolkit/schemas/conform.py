@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit.errors import Problem, SchemaError
+from poolkit.schemas.dictionaries import unified
 from poolkit.schemas.model import Column, Table
 
 # A table loaded twice would otherwise be an error of a million lines.
@@ -146,8 +147,7 @@ def _typed(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
 
 def _one_dictionary(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return dictionary-encoded text over one dictionary without null, which would hide that a value is missing."""
-    coded = values.cast(pa.dictionary(pa.int32(), pa.string()))
-    coded = coded.unify_dictionaries() if coded.num_chunks > 1 else coded
+    coded = unified(values.cast(pa.dictionary(pa.int32(), pa.string())))
     if coded.num_chunks == 0 or coded.chunk(0).dictionary.null_count == 0:
         return coded
     return coded.cast(pa.string()).dictionary_encode()

@@ -9,11 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from poolkit.arrays import coded, first_seen, whole
+from poolkit.arrays import compacted
 from poolkit.trace.ledger import Segment, sync_folder
 
 # For a day of a million, zstd halves the bytes once more but doubles the time that LZ4 takes to write them.
@@ -22,7 +21,6 @@ _COMPRESSION = "lz4"
 _DICTIONARY_BYTES = 1 << 26
 _ROWS_A_SEGMENT = 500_000
 _WRITERS = 2
-_SMALL_DICTIONARY = 4096
 
 
 class _Hashed(io.RawIOBase):
@@ -84,7 +82,7 @@ class SegmentWriter:
             self._waiting.append(self._writers.submit(self._write, name, file, part))
 
     def _write(self, name: str, file: str, part: pa.Table) -> Segment:
-        part = _compact(part)
+        part = compacted(part)
         with _Hashed(self._partial / file) as sink:
             pq.write_table(part, sink, **parquet_options(part))
             sink.settle()
@@ -107,18 +105,6 @@ class SegmentWriter:
     def _clear(self) -> None:
         for leftover in (self._partial, self._final):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _compact(table: pa.Table) -> pa.Table:
-    """Leave out of large dictionaries what a part of a table does not use."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            values = whole(table.column(place))
-            if len(values.dictionary) > max(_SMALL_DICTIONARY, len(values) // 4):
-                codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-                used, texts = first_seen(codes, values.dictionary)
-                table = table.set_column(place, field, coded(used, texts))
-    return table
 
 
 def parquet_options(table: pa.Table) -> Mapping[str, Any]:

@@ -69,7 +69,7 @@ def test_nothing_is_needed_of_a_column_without_values(tmp_path: Path) -> None:
     row = {"pool_id": "L1", "sample_id": "S1", "slot": 1, "volume_ul": None}
     rows = pa.Table.from_pylist([row], schema=MEMBERS.schema)
     write_table(rows.drop_columns(["volume_ul"]), tmp_path / "members.csv")
-    append_tables(tmp_path, {"members": rows})
+    append_tables(tmp_path, {"members": pa.Table.from_pylist([row | {"sample_id": "S2"}], schema=MEMBERS.schema)})
     assert read_part(tmp_path, MEMBERS)["slot"].to_pylist() == [1, 1]
 
 
