@@ -199,6 +199,24 @@ def _indices(indices: pa.Array) -> Codes:
     return frozen(indices.to_numpy(zero_copy_only=True).astype(np.int32, copy=False))
 
 
+def as_codes(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, pa.Array]:
+    """Return a text column's codes and texts as `encode` does, but take a dictionary's texts as they are.
+
+    For where it does not matter that a dictionary may hold a text twice.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> codes, texts = as_codes(pa.array(["N", "N"]).dictionary_encode())
+    >>> codes.tolist(), texts.to_pylist()
+    ([0, 0], ['N'])
+    """
+    values = whole(column)
+    if pa.types.is_dictionary(values.type):
+        return _indices(values.indices), values.dictionary
+    return encode(values)
+
+
 def coded(codes: NDArray[Any], texts: pa.Array) -> pa.DictionaryArray:
     """Return codes and their texts as a dictionary-encoded column; a code of -1 is null."""
     missing = codes < 0

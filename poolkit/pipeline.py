@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poolkit.arrays import codes_in, encode, numbers, plain
+from poolkit.arrays import coded, codes_in, encode, numbers, plain
 from poolkit.calling import call_wells, check_runs
 from poolkit.deconvolution import resolve
 from poolkit.errors import Problem, SchemaError
@@ -154,10 +154,12 @@ def compute(
     began("register")
     registered = register(union.samples, union.pools, union.members, protocol=rules)
     began("call")
+    # Each specimen's name is looked at once, here; calls name it by the same dictionary.
+    wells = union.wells.set_column(3, "specimen_id", coded(*encode(union.wells["specimen_id"])))
     known_calls = history.calls if history else CALLS.empty()
     known_runs = history.runs if history else RUNS.empty()
     callable_runs = _together(union.open_runs, prepared.runs, RUNS.schema)
-    calls, called = call_wells(union.wells, callable_runs, prepared.readings, protocol=rules)
+    calls, called = call_wells(wells, callable_runs, prepared.readings, protocol=rules)
     all_calls = _together(known_calls, calls, CALLS.schema)
     all_runs = _together(known_runs, prepared.runs, RUNS.schema)
     began("resolve")
@@ -165,7 +167,7 @@ def compute(
         registered.samples,
         registered.pools,
         registered.members,
-        union.wells,
+        wells,
         all_calls,
         all_runs,
         protocol=rules,
@@ -183,7 +185,7 @@ def compute(
         *registered.findings,
         *called,
         *resolved.findings,
-        *check_runs(union.wells, all_calls, all_runs, protocol=rules),
+        *check_runs(wells, all_calls, all_runs, protocol=rules),
     )
     return Outcome(
         registered.pools,

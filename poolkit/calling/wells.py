@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import Codes, TextIndex, coded, codes_in, encode, filled, frozen, plain
+from poolkit.arrays import Codes, TextIndex, as_codes, coded, codes_in, encode, filled, frozen, plain
 from poolkit.kernels import calling as kernels
 from poolkit.protocols import Protocol
 from poolkit.schemas import CALLS, CALLS_MADE, CONTENTS, Finding
@@ -242,7 +242,7 @@ def _calls_table(
 ) -> pa.Table:
     rows = plates.rows[sorted_well]
     plate_of = np.searchsorted(plates.first, sorted_well, side="right") - 1
-    specimen_codes, specimens = encode(wells["specimen_id"])
+    specimen_codes, specimens = as_codes(wells["specimen_id"])
     columns = [
         coded(run_of, plain(runs["run_id"])),
         coded(plates.well[sorted_well], plates.wells.values),

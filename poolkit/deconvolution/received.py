@@ -22,27 +22,27 @@ def check_wells(
     """Hold the plate maps against the registrations; section 10 of the definitions."""
     content, names = encode(wells["content"])
     holds = content == names.index("specimen").as_py()
-    owner = specimens.owners(wells["specimen_id"])
+    owner = specimens.of_wells
     findings = []
     for row in wells.filter(pa.array(holds & (owner < 0))).to_pylist():
         where = f"{row['plate_id']}/{row['well']}"
         message = f"{row['specimen_id']} in {where} is registered neither as a tube nor as a pool nor as a sample"
         findings.append(Finding("unknown_specimen", "error", (row["specimen_id"], where), message))
     stands = holds & (owner >= 0)
-    n_wells = np.bincount(owner[stands], minlength=looks.outcome.size)
-    findings += _not_received(n_wells, pools, grouped, status)
-    findings += _on_two_plates(n_wells, np.where(stands, owner, -1), wells, pools, samples, looks)
+    n_wells = np.bincount(owner[stands], minlength=specimens.n_specimens)
+    findings += _not_received(n_wells, pools, grouped, specimens, status)
+    findings += _on_two_plates(n_wells, np.where(stands, owner, -1), wells, pools, samples, specimens, looks)
     return findings
 
 
 def _not_received(
-    n_wells: NDArray[np.int64], pools: pa.Table, grouped: Grouped, status: NDArray[np.int8]
+    n_wells: NDArray[np.int64], pools: pa.Table, grouped: Grouped, specimens: Specimens, status: NDArray[np.int8]
 ) -> list[Finding]:
     n_pools = grouped.single.size
     formed, names = encode(pools["formed"])
     received = n_wells[:n_pools] > 0
     is_single = grouped.single >= 0
-    received[is_single] = n_wells[n_pools + grouped.single[is_single]] > 0
+    received[is_single] = n_wells[specimens.alone[grouped.single[is_single]]] > 0
     ids = pools["pool_id"]
     findings = []
     for pool in np.flatnonzero(~received):
@@ -66,8 +66,8 @@ def _in_laboratory_pool(
 ) -> bool:
     """Whether something was taken from a tube for a mixture: then it did arrive."""
     laboratory = names.index("laboratory").as_py()
-    offsets, pools = grouped.of_sample
-    return any((formed[pools[offsets[sample] : offsets[sample + 1]]] == laboratory).any() for sample in inside)
+    starts, pools = grouped.starts, grouped.pools
+    return any((formed[pools[starts[sample] : starts[sample + 1]]] == laboratory).any() for sample in inside)
 
 
 def _on_two_plates(
@@ -76,6 +76,7 @@ def _on_two_plates(
     wells: pa.Table,
     pools: pa.Table,
     samples: pa.Table,
+    specimens: Specimens,
     looks: kernels.Looks,
 ) -> list[Finding]:
     several = n_wells > 1
@@ -91,7 +92,8 @@ def _on_two_plates(
         alone = specimen >= n_pools
         asked = 1 + int(looks.n_invalid[specimen]) + (int(looks.n_suspect[specimen]) if alone else 0)
         if len(plates) > asked:
-            name = (samples["sample_id"][specimen - n_pools] if alone else pools["pool_id"][specimen]).as_py()
+            sample = specimens.tested_alone[specimen - n_pools - 1] if alone else 0
+            name = (samples["sample_id"][int(sample)] if alone else pools["pool_id"][specimen]).as_py()
             message = f"{name} stands on {len(plates)} plates; its readings asked for at most {asked}"
             findings.append(Finding("tube_on_two_plates", "warning", (name, *sorted(plates)), message))
     return findings

@@ -90,16 +90,17 @@ def resolve(
     """
     n_samples = samples.num_rows
     grouped = group_members(samples, pools, members)
-    specimens = Specimens(samples, pools, grouped)
+    specimens = Specimens(samples, pools, grouped, wells["specimen_id"], calls["specimen_id"])
+    membership = kernels.Memberships(grouped.starts, grouped.pools, frozen(specimens.alone))
     known = know(samples, calls, runs, grouped=grouped, specimens=specimens, protocol=protocol)
     clears_nobody = _flags(unusable, pools.num_rows)
     in_doubt = _flags(doubtful, n_samples)
-    standing = _standing(grouped, known.looks, clears_nobody, in_doubt, pools, protocol, at)
+    standing = _standing(membership, known.looks, clears_nobody, in_doubt, pools, protocol, at)
     orders = ORDERS.empty() if orders is None else orders
     earlier = latest_orders(orders, samples)
     links = link(samples, standing.action, in_doubt, earlier.recollected)
     priors = prior_of(samples, protocol, prior)
-    probability = _probability(grouped, known.looks, clears_nobody, protocol, priors, links)
+    probability = _probability(grouped, membership, known.looks, clears_nobody, protocol, priors, links)
     unsaid = (probability < 0) | in_doubt
     own = standing.status
     if links.child.size:
@@ -110,7 +111,7 @@ def resolve(
         )
     results = _results_table(samples, calls, standing, probability, unsaid, protocol)
     new_orders, has_order = issue(samples, standing, earlier, protocol=protocol, at=at)
-    _conserve(standing, has_order, grouped, known.looks)
+    _conserve(standing, has_order, membership, known.looks)
     findings = (
         *known.findings,
         *links.findings,
@@ -128,7 +129,7 @@ def _flags(flags: pa.Array | None, n: int) -> NDArray[np.bool_]:
 
 
 def _standing(
-    grouped: Grouped,
+    membership: kernels.Memberships,
     looks: kernels.Looks,
     unusable: NDArray[np.bool_],
     doubtful: NDArray[np.bool_],
@@ -149,12 +150,13 @@ def _standing(
         STATUSES.index(protocol.exhausted_pool),
     )
     facts = kernels.Pools(unusable, at_collection)
-    kernels.settle(grouped.of_sample, looks, facts, doubtful, rules, at, standing)
+    kernels.settle(membership, looks, facts, doubtful, rules, at, standing)
     return standing
 
 
 def _probability(
     grouped: Grouped,
+    membership: kernels.Memberships,
     looks: kernels.Looks,
     unusable: NDArray[np.bool_],
     protocol: Protocol,
@@ -171,7 +173,7 @@ def _probability(
         kernels.posterior(
             grouped.offsets,
             grouped.samples,
-            grouped.of_sample.offsets,
+            membership,
             looks,
             unusable,
             frozen(priors),
@@ -207,18 +209,20 @@ def _results_table(
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _conserve(standing: kernels.Standing, has_order: NDArray[np.bool_], grouped: Grouped, looks: kernels.Looks) -> None:
+def _conserve(
+    standing: kernels.Standing, has_order: NDArray[np.bool_], membership: kernels.Memberships, looks: kernels.Looks
+) -> None:
     """Prove the conservation law, or stop with the counts."""
     status = standing.status
-    counts = np.bincount(status, minlength=len(STATUSES))
+    counts = [int(np.count_nonzero(status == code)) for code in range(len(STATUSES))]
     settled = status < kernels.STATUS_SUSPECT
     idle = np.flatnonzero((status == kernels.STATUS_PENDING) & ~has_order)
     broken = {
-        "samples outside the statuses": status.size - int(counts[: len(STATUSES)].sum()),
+        "samples outside the statuses": status.size - sum(counts),
         "suspect or invalid samples without an open order": int(
             (~settled & (status != kernels.STATUS_PENDING) & ~has_order).sum()
         ),
-        "pending samples with neither order nor unread specimen": int((~_unread(idle, grouped, looks)).sum()),
+        "pending samples with neither order nor unread specimen": int((~_unread(idle, membership, looks)).sum()),
         "settled samples with an open order": int((has_order & settled).sum()),
         "settled samples without evidence": int((settled & (standing.evidence < 0)).sum()),
     }
@@ -228,12 +232,11 @@ def _conserve(standing: kernels.Standing, has_order: NDArray[np.bool_], grouped:
         raise AssertionError(f"samples are not conserved: {found} (samples {status.size}: {totals})")
 
 
-def _unread(rows: NDArray[np.int64], grouped: Grouped, looks: kernels.Looks) -> NDArray[np.bool_]:
+def _unread(rows: NDArray[np.int64], membership: kernels.Memberships, looks: kernels.Looks) -> NDArray[np.bool_]:
     """Return which of these samples have a specimen, alone or a pool, that no call answers."""
-    n_pools = grouped.single.size
-    offsets, pools = grouped.of_sample
+    offsets, pools, alone = membership
     n_held = offsets[rows + 1] - offsets[rows]
-    unread: NDArray[np.bool_] = (looks.outcome[n_pools + rows] == kernels.IS_UNREAD) & (n_held == 0)
+    unread: NDArray[np.bool_] = (looks.outcome[alone[rows]] == kernels.IS_UNREAD) & (n_held == 0)
     holder = np.repeat(np.arange(rows.size), n_held)
     held = pools[np.repeat(offsets[rows] - np.cumsum(n_held) + n_held, n_held) + np.arange(holder.size)]
     unread[holder[looks.outcome[held] == kernels.IS_UNREAD]] = True

@@ -18,7 +18,7 @@ _NEVER = np.iinfo(np.int64).min
 
 
 class Looks(NamedTuple):
-    """What is known of each specimen: pools first, then each sample tested alone."""
+    """What is known of each specimen: pools, one for all samples never tested alone, then each sample that was."""
 
     outcome: NDArray[np.int8]
     evidence: NDArray[np.int32]  # row of the deciding call, -1 where nothing was read
@@ -128,10 +128,11 @@ def look(
 
 
 class Memberships(NamedTuple):
-    """Which pools each sample is in: ``pools[offsets[s]:offsets[s + 1]]``; a single tube counts as no pool."""
+    """Which specimens each sample is in: ``pools[offsets[s]:offsets[s + 1]]``, and ``alone[s]`` by itself."""
 
     offsets: NDArray[np.int64]
     pools: NDArray[np.int32]
+    alone: NDArray[np.int32]
 
 
 class Pools(NamedTuple):
@@ -163,12 +164,11 @@ def settle(
 ) -> None:
     """Decide for each sample from its own looks and those of its pools.
 
-    membership.offsets (samples + 1,), known (pools + samples,), pools (pools,) and doubtful (samples,) are read; the
+    membership.offsets (samples + 1,), known (specimens,), pools (pools,) and doubtful (samples,) are read; the
     arrays of standing (samples,) are written.
     """
-    n_pools = pools.unusable.size
     for sample in range(doubtful.size):
-        alone = n_pools + sample
+        alone = membership.alone[sample]
         single = known.outcome[alone]
         worst = np.int32(-1)
         worst_outcome = IS_NEGATIVE
@@ -194,7 +194,7 @@ def settle(
                 worst = pool
                 worst_outcome = outcome
         status, action, reason = STATUS_PENDING, NO_ACTION, NO_REASON
-        decider = np.int64(alone)
+        decider = alone
         if single == IS_POSITIVE:
             status = STATUS_POSITIVE
         elif single == IS_SECOND_SUSPECT:
@@ -212,7 +212,7 @@ def settle(
             elif single == IS_EXHAUSTED:
                 status, action, reason = STATUS_INVALID, RECOLLECT, INVALID_SINGLE
         else:
-            decider = np.int64(worst)
+            decider = worst
             if worst_outcome == IS_NEGATIVE:
                 status = STATUS_NEGATIVE
             elif worst_outcome == IS_INVALID:
@@ -262,7 +262,7 @@ def _weights(reactive: int, negative: int, sensitivity: float, specificity: floa
 def posterior(
     offsets: NDArray[np.int64],
     members: NDArray[np.int32],
-    pools_of: NDArray[np.int64],
+    membership: Memberships,
     known: Looks,
     unusable: NDArray[np.bool_],
     prior: NDArray[np.float64],
@@ -271,14 +271,15 @@ def posterior(
 ) -> None:
     """Write the probability that each sample is infected, given every look at it and at its pool.
 
-    offsets (pools + 1,) and members (memberships,) give each pool's samples; pools_of (samples + 1,) are the offsets of
-    each sample's pools; prior and probability are (samples,). A sample of several pools, of an unusable one, of which
-    nothing was read, or whose looks contradict a perfect assay is left as it is.
+    offsets (pools + 1,) and members (memberships,) give each pool's samples; prior and probability are
+    (samples,). A sample of several pools, of an unusable one, of which nothing was read, or whose looks contradict a
+    perfect assay is left as it is.
     """
     n_pools = unusable.size
     for sample in range(prior.size):
-        alone = n_pools + sample
-        if pools_of[sample] == pools_of[sample + 1] and known.n_reactive[alone] + known.n_negative[alone] > 0:
+        alone = membership.alone[sample]
+        in_no_pool = membership.offsets[sample] == membership.offsets[sample + 1]
+        if in_no_pool and known.n_reactive[alone] + known.n_negative[alone] > 0:
             infected, clear = _weights(
                 known.n_reactive[alone], known.n_negative[alone], assay.sensitivity[1], assay.specificity
             )
@@ -304,7 +305,7 @@ def posterior(
         alike = True
         for k in range(n):
             sample = members[start + k]
-            reactive, negative = known.n_reactive[n_pools + sample], known.n_negative[n_pools + sample]
+            reactive, negative = known.n_reactive[membership.alone[sample]], known.n_negative[membership.alone[sample]]
             any_alone = any_alone or reactive + negative > 0
             alike = alike and prior[sample] == prior[members[start]]
             yes, no = _weights(reactive, negative, assay.sensitivity[1], assay.specificity)
@@ -323,8 +324,8 @@ def posterior(
         none_before, some_before, common = 1.0, 0.0, -1.0
         for k in range(n):
             sample = members[start + k]
-            alone = n_pools + sample
-            if pools_of[sample + 1] - pools_of[sample] == 1 and (
+            alone = membership.alone[sample]
+            if membership.offsets[sample + 1] - membership.offsets[sample] == 1 and (
                 pool_read or known.n_reactive[alone] + known.n_negative[alone] > 0
             ):
                 if common < 0.0 or not alike:
