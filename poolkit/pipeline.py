@@ -180,7 +180,7 @@ def compute(
     began("reconcile")
     findings = (
         *union.findings,
-        *_ending_later(prepared.late),
+        *ending_later(prepared.late),
         *_changed_readings(union, known_calls, known_runs, rules),
         *registered.findings,
         *called,
@@ -278,7 +278,8 @@ def _together(first: pa.Table, second: pa.Table, schema: pa.Schema) -> pa.Table:
     return second if first.num_rows == 0 else pa.concat_tables([first.cast(schema), second.cast(schema)])
 
 
-def _ending_later(runs: pa.Table) -> list[Finding]:
+def ending_later(runs: pa.Table) -> list[Finding]:
+    """Name the runs that end later than now, which give no calls."""
     return [
         Finding(
             "result_before_run_end",

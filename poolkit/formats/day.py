@@ -118,10 +118,18 @@ def read_day(folder: str | PathLike[str], *, zone: str | None = None) -> Day:
     ...     poolkit.read_day(folder).samples.num_rows
     50
     """
-    root = Path(folder)
+    return _assembled(Path(folder), _FILES, zone)
+
+
+def read_rest(folder: str | PathLike[str], *, zone: str | None = None) -> Day:
+    """Read a day folder but for its samples; see `read_day`, whose parameters and errors these are."""
+    return _assembled(Path(folder), tuple(table for table in _FILES if table is not SAMPLES), zone)
+
+
+def _assembled(root: Path, wanted: tuple[Table, ...], zone: str | None) -> Day:
     day_files(root)
     tables = {}
-    for table in _FILES:
+    for table in wanted:
         rows = read_part(root, table, zone=zone)
         if rows is not None:
             tables[table.name] = rows
@@ -138,7 +146,7 @@ def read_day(folder: str | PathLike[str], *, zone: str | None = None) -> Day:
         readings = _joined([each.readings for each in read], READINGS, readings)
         runs = _joined([each.runs for each in read], RUNS, runs)
     return Day(
-        tables["samples"],
+        tables.get("samples", SAMPLES.empty()),
         tables["wells"],
         READINGS.empty() if readings is None else readings,
         runs,
@@ -255,13 +263,17 @@ def read_table(path: Path, table: Table, *, zone: str | None = None) -> pa.Table
 
 def _read_binary(path: Path, table: Table) -> pa.Table:
     if path.suffix == ".parquet":
-        present = pq.read_schema(path).names
-        repeating = [name for name in _REPEATING.get(table.name, ()) if name in present]
-        # One chunk a row group: fewer pieces with dictionaries of their own than `read_table` makes.
-        with pq.ParquetFile(path, read_dictionary=repeating, memory_map=True) as file:
+        with open_parquet(path, table) as file:
             return file.read()
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
+
+
+def open_parquet(path: Path, table: Table) -> pq.ParquetFile:
+    """Open a Parquet file so that its repeating text comes as dictionaries, one chunk a row group."""
+    present = pq.read_schema(path).names
+    repeating = [name for name in _REPEATING.get(table.name, ()) if name in present]
+    return pq.ParquetFile(path, read_dictionary=repeating, memory_map=True)
 
 
 def write_table(rows: pa.Table, path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ _COMPRESSION = "lz4"
 _DICTIONARY_BYTES = 1 << 26
 _ROWS_A_SEGMENT = 500_000
 _WRITERS = 2
+_AHEAD = 16
 
 
 class _Hashed(io.RawIOBase):
@@ -72,13 +74,17 @@ class SegmentWriter:
         self._partial.mkdir(parents=True)
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._waiting: list[Future[Segment]] = []
+        self._n_segments: Counter[str] = Counter()
 
     def write(self, name: str, table: pa.Table) -> None:
         """Begin to write a table, in segments of so many rows that two can be written at once."""
-        parts = range(0, table.num_rows, _ROWS_A_SEGMENT)
-        for number, start in enumerate(parts):
-            file = f"{name}.parquet" if len(parts) == 1 else f"{name}-{number:04d}.parquet"
-            part = table if len(parts) == 1 else table.slice(start, _ROWS_A_SEGMENT)
+        for start in range(0, table.num_rows, _ROWS_A_SEGMENT):
+            file = f"{name}-{self._n_segments[name]:04d}.parquet"
+            self._n_segments[name] += 1
+            part = table.slice(start, _ROWS_A_SEGMENT)
+            # A writer that falls behind holds up the next batch, or all batches would wait in memory.
+            if len(self._waiting) >= _AHEAD:
+                self._waiting[-_AHEAD].result()
             self._waiting.append(self._writers.submit(self._write, name, file, part))
 
     def _write(self, name: str, file: str, part: pa.Table) -> Segment:

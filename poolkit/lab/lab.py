@@ -1,9 +1,8 @@
 """`Lab`: a store that takes in days, and answers for every sample in it."""
 
 import hashlib
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from os import PathLike
@@ -11,21 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poolkit.arrays import TextIndex, codes_in, plain
 from poolkit.deconvolution import open_orders
+from poolkit.errors import FormatError, SchemaError
 from poolkit.formats import content_key, read_day
+from poolkit.lab.large import compute_large, scan
+from poolkit.lab.summary import Stopwatch, counts, summarise
+from poolkit.lab.writing import changed_results, write_inputs, write_outcome
 from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
-from poolkit.schemas import FINDINGS, RESULTS, Day, History, Outcome
+from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.history import history_of
-from poolkit.trace.ledger import Commit
+from poolkit.trace.ledger import Commit, Segment
 from poolkit.trace.lineage import lineage
-from poolkit.trace.segments import SegmentWriter
-from poolkit.trace.snapshot import Snapshot
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,11 +134,15 @@ class Lab:
         TraceError
             When the store is held by another process, broken, or cannot be written; it stays at its last commit.
         """
-        watch = _Stopwatch(progress)
+        watch = Stopwatch(progress)
         rules = load_protocol(protocol)
         with self._store.writing(wait_seconds=wait_seconds), ThreadPoolExecutor(1) as beside:
             watch("read")
             hashing = beside.submit(content_key, folder, rules.canonical())
+            if not self._store.commits():
+                commit = self._run_large(folder, hashing, rules, at=at, zone=zone, prior=prior, watch=watch)
+                if commit is not None:
+                    return commit
             day = read_day(folder, zone=zone)
             key = hashing.result()
             moment = self._moment(day, at)
@@ -159,22 +162,69 @@ class Lab:
             prepared = prepare(day, protocol=rules, at=moment, history=history)
             with self._store.segments(key) as writer:
                 # What came in is written while it is being worked out.
-                _write_inputs(writer, prepared)
+                write_inputs(writer, prepared)
                 outcome = compute(prepared, prior=prior, progress=watch)
                 watch("write")
-                _write_outcome(writer, outcome, prepared, _changed(outcome.results, prepared, before))
-                summary = _summary(day, outcome)
+                write_outcome(writer, outcome, prepared, changed_results(outcome.results, prepared, before))
+                summary = summarise(
+                    n_samples=day.samples.num_rows,
+                    n_pools=outcome.pools.num_rows,
+                    n_wells=day.wells.num_rows,
+                    results=counts(outcome.results["status"]),
+                    calls=outcome.calls,
+                    orders=outcome.orders,
+                    findings=outcome.findings,
+                )
                 segments = writer.finish()
                 watch("commit")
-                return self._store.commit(
-                    segments,
-                    content_key=key,
-                    computed_at=_EPOCH + timedelta(microseconds=prepared.at),
-                    protocol=rules.label,
-                    protocol_values=rules.canonical(),
-                    source=Path(folder).resolve().name,
-                    summary=summary | {"seconds": watch.seconds()},
+                return self._commit(segments, key, prepared, folder, summary | {"seconds": watch.seconds()})
+
+    def _run_large(
+        self,
+        folder: str | PathLike[str],
+        hashing: Future[str],
+        rules: Protocol,
+        *,
+        at: datetime | None,
+        zone: str | None,
+        prior: float | pa.Table | None,
+        watch: Stopwatch,
+    ) -> Commit | None:
+        """Take in a large first day batch by batch, or return None where it has to be taken in one piece."""
+        try:
+            scanned = scan(folder, zone=zone)
+            if scanned is None:
+                return None
+            key = hashing.result()
+            moment = at or min(scanned.latest, datetime.now(UTC))
+            with self._store.segments(key) as writer:
+                prepared, summary = compute_large(
+                    scanned, writer, protocol=rules, at=moment, prior=prior, progress=watch
                 )
+                segments = writer.finish()
+                watch("commit")
+                return self._commit(segments, key, prepared, folder, summary | {"seconds": watch.seconds()})
+        except (FormatError, SchemaError, pa.ArrowInvalid):
+            # Read in one piece, the day says which rows are wrong.
+            return None
+
+    def _commit(
+        self,
+        segments: list[Segment],
+        key: str,
+        prepared: Prepared,
+        folder: str | PathLike[str],
+        summary: dict[str, Any],
+    ) -> Commit:
+        return self._store.commit(
+            segments,
+            content_key=key,
+            computed_at=_EPOCH + timedelta(microseconds=prepared.at),
+            protocol=prepared.protocol.label,
+            protocol_values=prepared.protocol.canonical(),
+            source=Path(folder).resolve().name,
+            summary=summary,
+        )
 
     def _moment(self, day: Day, at: datetime | None) -> datetime | None:
         """Return when a day is computed: what is known may not reach beyond the clock."""
@@ -289,83 +339,3 @@ def _timeless(day: Day, history: History | None) -> bool:
     tables = [day.samples, day.runs]
     tables += [history.samples, history.runs, history.orders] if history else []
     return not any(table.num_rows for table in tables if table is not None)
-
-
-class _Stopwatch:
-    """Times the stages of a run, and passes their names on."""
-
-    def __init__(self, progress: Callable[[str], None] | None) -> None:
-        self._progress = progress
-        self._marks: list[tuple[str, float]] = []
-
-    def __call__(self, stage: str) -> None:
-        self._marks.append((stage, time.perf_counter()))
-        if self._progress:
-            self._progress(stage)
-
-    def seconds(self) -> dict[str, float]:
-        """Return the seconds of each stage, up to now."""
-        ends = [start for _, start in self._marks[1:]] + [time.perf_counter()]
-        return {stage: round(end - start, 4) for (stage, start), end in zip(self._marks, ends, strict=True)}
-
-
-def _changed(results: pa.Table, prepared: Prepared, store: Snapshot) -> pa.Table:
-    """Return the results that are new or say something else than the store's."""
-    if prepared.history is None:
-        return results
-    compared = ["status", "evidence", "probability"]
-    before = store.results(columns=["sample_id", *compared])
-    places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
-    known = np.flatnonzero(places >= 0)
-    old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
-    same = np.ones(known.size, np.bool_)
-    for name in compared:
-        kind = RESULTS[name].type
-        one, other = old[name].cast(kind), new[name].cast(kind)
-        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-        same &= pc.or_(pc.fill_null(pc.equal(one, other), False), both_null).to_numpy()
-    keep = np.ones(results.num_rows, np.bool_)
-    keep[known[same]] = False
-    return results.filter(pa.array(keep))
-
-
-def _write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:
-    """Begin to write what the day added to what was known."""
-    union, history = prepared.union, prepared.history
-    for name in ("samples", "wells", "pools", "members"):
-        rows = getattr(union, name)
-        added = rows if history is None else rows.slice(getattr(history, name).num_rows)
-        writer.write(name, added)
-    # Of runs made up for want of a table only those count that gave a call, and that is not known yet.
-    if not prepared.made_up:
-        writer.write("readings", prepared.readings)
-
-
-def _write_outcome(writer: SegmentWriter, outcome: Outcome, prepared: Prepared, results: pa.Table) -> None:
-    """Begin to write what the day came to."""
-    writer.write("results", results)
-    if prepared.made_up:
-        spoken = codes_in(prepared.readings["run_id"], plain(outcome.runs["run_id"])) >= 0
-        writer.write("readings", prepared.readings.filter(pa.array(spoken)))
-    for name in ("runs", "calls", "orders", "findings"):
-        writer.write(name, getattr(outcome, name))
-
-
-def _summary(day: Day, outcome: Outcome) -> dict[str, Any]:
-    """Return the counts that `poolkit run` prints."""
-    return {
-        "samples": day.samples.num_rows,
-        "pools": outcome.pools.num_rows,
-        "wells": day.wells.num_rows,
-        "calls": counts(outcome.calls["call"]),
-        "results": counts(outcome.results["status"]),
-        "orders": counts(outcome.orders["action"]),
-        "findings": counts(outcome.findings["kind"]),
-        "errors": counts(outcome.findings["severity"]).get("error", 0),
-    }
-
-
-def counts(column: pa.ChunkedArray) -> dict[str, int]:
-    """Return how often each text stands in a column, in order of the texts."""
-    found = pc.value_counts(column.cast(pa.string())).to_pylist()
-    return {entry["values"]: entry["counts"] for entry in sorted(found, key=lambda entry: entry["values"])}

@@ -1,0 +1,6 @@
+"""`Lab`: a store that takes in days, and answers for every sample in it."""
+
+from poolkit.lab.lab import Lab
+from poolkit.lab.summary import counts
+
+__all__ = ["Lab", "counts"]

@@ -1,0 +1,197 @@
+"""A large first day, batch by batch: in memory are the names of all samples and one batch of whole tubes.
+
+The outcome is that of the day in one piece, except for the order of rows: a sample's result stands where its tube is
+complete.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from poolkit.arrays import Codes, TextIndex, as_codes, compacted, encode, first_seen, plain
+from poolkit.calling import call_wells, check_runs
+from poolkit.deconvolution import resolve
+from poolkit.formats import day_files, open_parquet, read_rest
+from poolkit.lab.summary import counts, summarise
+from poolkit.pipeline import Prepared, ending_later, prepare
+from poolkit.pooling.registration import register
+from poolkit.protocols import Protocol
+from poolkit.schemas import SAMPLES, Day, Finding, conform, findings_table
+from poolkit.trace.segments import SegmentWriter
+
+# Below this many samples a day is as quick in one piece.
+LARGE = 2_000_000
+_SCANNED = ["sample_id", "tube_id", "recollect_of", "collected_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What has to be known of all samples before the first batch.
+
+    Attributes
+    ----------
+    file
+        The samples.
+    day
+        Every other table of the folder.
+    tube : numpy.ndarray of int32
+        (samples,) the tube of each.
+    last_batch : numpy.ndarray of int16
+        (tubes,) the row group that completes it.
+    batch_of_specimen : numpy.ndarray of int16
+        (distinct specimens of the wells,) the batch that holds it; the last one where nobody registered it.
+    latest
+        The latest time of a swab or run.
+    """
+
+    file: pq.ParquetFile
+    day: Day
+    tube: Codes
+    last_batch: NDArray[np.int16]
+    batch_of_specimen: NDArray[np.int16]
+    latest: datetime
+
+
+def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None:
+    """Look through a day folder, or return None where it has to be computed in one piece.
+
+    That is: a small one; one with mixtures or no runs; with a sample registered twice or taken again for another, as
+    these reach across tubes.
+    """
+    names = {path.name for path in day_files(folder)}
+    if "samples.parquet" not in names or {Path(name).stem for name in names} & {"pools", "members"}:
+        return None
+    file = open_parquet(Path(folder) / "samples.parquet", SAMPLES)
+    if file.metadata.num_rows < LARGE or file.num_row_groups < 2 or not set(_SCANNED) <= set(file.schema_arrow.names):
+        return None
+    day = read_rest(folder, zone=zone)
+    columns = file.read(columns=_SCANNED)
+    n_samples = columns.num_rows
+    if day.runs is None or columns["recollect_of"].null_count < n_samples or columns["sample_id"].null_count:
+        return None
+    ids = TextIndex.of(plain(columns["sample_id"]))
+    if len(ids.values) < n_samples:
+        return None
+    tube, names_of_tubes = first_seen(*encode(columns["tube_id"]))
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    last_batch = np.zeros(len(names_of_tubes), np.int16)
+    start = 0
+    for number, size in enumerate(sizes):
+        last_batch[tube[start : start + size]] = number
+        start += size
+    _, specimens = as_codes(day.wells["specimen_id"])
+    in_tube = TextIndex.of(names_of_tubes).find(specimens)
+    of_sample = ids.find(specimens)
+    in_tube = np.where((in_tube < 0) & (of_sample >= 0), tube[of_sample], in_tube)
+    batch_of_specimen = np.where(in_tube >= 0, last_batch[in_tube], np.int16(len(sizes) - 1))
+    moments = [columns["collected_at"], day.runs["started_at"], day.runs["ended_at"]]
+    latest = max(pc.max(column).as_py() for column in moments if len(column))
+    return Scan(file, day, tube, last_batch, batch_of_specimen, latest)
+
+
+def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """Give the row groups one after the other, each read while the one before it is worked on."""
+
+    def read(number: int) -> pa.Table:
+        group = file.read_row_group(number, use_threads=False)
+        group.validate(full=True)
+        return conform(group, SAMPLES, keys=False)
+
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(read, 0)
+        for number in range(1, file.num_row_groups + 1):
+            group = coming.result()
+            if number < file.num_row_groups:
+                coming = beside.submit(read, number)
+            yield group
+
+
+def _batches(scanned: Scan, writer: SegmentWriter) -> Iterator[pa.Table]:
+    """Give the samples of whole tubes, row group after row group; those of unfinished tubes wait."""
+    carried, carried_tubes = SAMPLES.empty(), scanned.tube[:0]
+    stop = 0
+    for number, group in enumerate(_row_groups(scanned.file)):
+        writer.write("samples", group)
+        tubes = scanned.tube[stop : stop + group.num_rows]
+        stop += group.num_rows
+        complete = scanned.last_batch[tubes] == number
+        # Nearly all tubes are whole: up to the first that is not, nothing has to be copied.
+        cut = group.num_rows if complete.all() else int(np.argmin(complete))
+        waiting = pa.concat_tables([carried.cast(group.schema), compacted(group.slice(cut))])
+        waiting_tubes = np.append(carried_tubes, tubes[cut:])
+        done = scanned.last_batch[waiting_tubes] == number
+        yield pa.concat_tables([group.slice(0, cut), waiting.filter(pa.array(done))])
+        carried, carried_tubes = waiting.filter(pa.array(~done)).cast(SAMPLES.schema), waiting_tubes[~done]
+
+
+def compute_large(
+    scanned: Scan,
+    writer: SegmentWriter,
+    *,
+    protocol: Protocol,
+    at: datetime,
+    prior: float | pa.Table | None,
+    progress: Callable[[str], None],
+) -> tuple[Prepared, dict[str, Any]]:
+    """Compute and write a large day; returns what was prepared and the counts of the run."""
+    day = scanned.day
+    prepared = prepare(day, protocol=protocol, at=at)
+    progress("call")
+    wells = prepared.union.wells
+    calls, called = call_wells(wells, prepared.runs, prepared.readings, protocol=protocol)
+    of_wells = np.append(scanned.batch_of_specimen, np.int16(-1))[as_codes(wells["specimen_id"])[0]]
+    of_calls = scanned.batch_of_specimen[as_codes(calls["specimen_id"])[0]]
+    findings: list[Finding] = [*ending_later(prepared.late), *called]
+    totals: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    orders = []
+    progress("resolve")
+    for number, samples in enumerate(_batches(scanned, writer)):
+        registered = register(samples, day.pools, day.members, protocol=protocol)
+        resolved = resolve(
+            registered.samples,
+            registered.pools,
+            registered.members,
+            compacted(wells.filter(pa.array(of_wells == number))),
+            compacted(calls.filter(pa.array(of_calls == number))),
+            prepared.runs,
+            protocol=protocol,
+            at=prepared.at,
+            unusable=registered.unusable,
+            doubtful=registered.doubtful,
+            prior=prior,
+        )
+        writer.write("results", resolved.results)
+        orders.append(resolved.orders)
+        findings += [*registered.findings, *resolved.findings]
+        totals.update(samples=samples.num_rows, pools=registered.pools.num_rows)
+        statuses.update(counts(resolved.results["status"]))
+    if totals["samples"] != scanned.tube.size:
+        raise AssertionError(f"samples are not conserved: {scanned.tube.size} came in, {totals['samples']} came out")
+    progress("write")
+    issued = pa.concat_tables([part.cast(orders[0].schema) for part in orders])
+    noted = findings_table([*findings, *check_runs(wells, calls, prepared.runs, protocol=protocol)])
+    written = {"wells": wells, "readings": prepared.readings, "runs": prepared.runs, "calls": calls}
+    for name, rows in (written | {"orders": issued, "findings": noted}).items():
+        writer.write(name, rows)
+    summary = summarise(
+        n_samples=totals["samples"],
+        n_pools=totals["pools"],
+        n_wells=day.wells.num_rows,
+        results=statuses,
+        calls=calls,
+        orders=issued,
+        findings=noted,
+    )
+    return prepared, summary
