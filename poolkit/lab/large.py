@@ -7,7 +7,7 @@ complete.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from poolkit.arrays import Codes, TextIndex, as_codes, compacted, encode, first_seen, plain
+from poolkit.arrays import Codes, TextIndex, as_codes, coded, compacted, encode, first_seen, plain
 from poolkit.calling import call_wells, check_runs
 from poolkit.deconvolution import resolve
 from poolkit.formats import day_files, open_parquet, read_rest
@@ -77,25 +77,31 @@ def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None
         return None
     day = read_rest(folder, zone=zone)
     columns = file.read(columns=_SCANNED)
-    n_samples = columns.num_rows
-    if day.runs is None or columns["recollect_of"].null_count < n_samples or columns["sample_id"].null_count:
+    n_samples, runs = columns.num_rows, day.runs
+    if runs is None or columns["recollect_of"].null_count < n_samples or columns["sample_id"].null_count:
         return None
-    ids = TextIndex.of(plain(columns["sample_id"]))
+    with ThreadPoolExecutor(1) as beside:
+        indexing = beside.submit(TextIndex.of, plain(columns["sample_id"]))
+        tube, names_of_tubes = first_seen(*encode(columns["tube_id"]))
+        codes, specimens = encode(day.wells["specimen_id"])
+        in_tube = TextIndex.of(names_of_tubes).find(specimens)
+        ids = indexing.result()
     if len(ids.values) < n_samples:
         return None
-    tube, names_of_tubes = first_seen(*encode(columns["tube_id"]))
     sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     last_batch = np.zeros(len(names_of_tubes), np.int16)
     start = 0
     for number, size in enumerate(sizes):
         last_batch[tube[start : start + size]] = number
         start += size
-    _, specimens = as_codes(day.wells["specimen_id"])
-    in_tube = TextIndex.of(names_of_tubes).find(specimens)
-    of_sample = ids.find(specimens)
-    in_tube = np.where((in_tube < 0) & (of_sample >= 0), tube[of_sample], in_tube)
+    lacking = np.flatnonzero(in_tube < 0)
+    of_sample = ids.find(specimens.take(pa.array(lacking)))
+    in_tube[lacking[of_sample >= 0]] = tube[of_sample[of_sample >= 0]]
     batch_of_specimen = np.where(in_tube >= 0, last_batch[in_tube], np.int16(len(sizes) - 1))
-    moments = [columns["collected_at"], day.runs["started_at"], day.runs["ended_at"]]
+    # From here on wells and calls name their specimens by one dictionary.
+    named = day.wells.schema.get_field_index("specimen_id")
+    day = replace(day, wells=day.wells.set_column(named, "specimen_id", coded(codes, specimens)))
+    moments = [columns["collected_at"], runs["started_at"], runs["ended_at"]]
     latest = max(pc.max(column).as_py() for column in moments if len(column))
     return Scan(file, day, tube, last_batch, batch_of_specimen, latest)
 
@@ -135,6 +141,29 @@ def _batches(scanned: Scan, writer: SegmentWriter) -> Iterator[pa.Table]:
         carried, carried_tubes = waiting.filter(pa.array(~done)).cast(SAMPLES.schema), waiting_tubes[~done]
 
 
+class _Parts:
+    """Cuts wells and calls by the batch that holds their specimen, each batch with a dictionary of its own."""
+
+    def __init__(self, batch: NDArray[np.int16], specimens: pa.Array) -> None:
+        self._batch = np.append(batch, np.int16(-1))  # of a well without a specimen
+        self._specimens = specimens
+        self._place = np.empty(batch.size + 1, np.int32)
+
+    def of(self, number: int, *tables: pa.Table) -> list[pa.Table]:
+        """Return the rows of each table that belong to a batch; their specimens share one dictionary."""
+        inside = np.flatnonzero(self._batch == number)
+        self._place[inside] = np.arange(inside.size, dtype=np.int32)
+        texts = self._specimens.take(pa.array(inside))
+        parts = []
+        for table in tables:
+            codes = as_codes(table["specimen_id"])[0]
+            rows = np.flatnonzero(self._batch[codes] == number)
+            place = table.column_names.index("specimen_id")
+            part = table.take(pa.array(rows))
+            parts.append(part.set_column(place, part.schema.field(place), coded(self._place[codes[rows]], texts)))
+        return parts
+
+
 def compute_large(
     scanned: Scan,
     writer: SegmentWriter,
@@ -148,23 +177,23 @@ def compute_large(
     day = scanned.day
     prepared = prepare(day, protocol=protocol, at=at)
     progress("call")
-    wells = prepared.union.wells
+    wells = prepared.union.wells  # its specimens are a dictionary already, and the calls name them by it
     calls, called = call_wells(wells, prepared.runs, prepared.readings, protocol=protocol)
-    of_wells = np.append(scanned.batch_of_specimen, np.int16(-1))[as_codes(wells["specimen_id"])[0]]
-    of_calls = scanned.batch_of_specimen[as_codes(calls["specimen_id"])[0]]
+    parts = _Parts(scanned.batch_of_specimen, as_codes(wells["specimen_id"])[1])
     findings: list[Finding] = [*ending_later(prepared.late), *called]
     totals: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     orders = []
     progress("resolve")
     for number, samples in enumerate(_batches(scanned, writer)):
-        registered = register(samples, day.pools, day.members, protocol=protocol)
+        some_wells, some_calls = parts.of(number, wells, calls)
+        registered = register(samples, day.pools, day.members, protocol=protocol, distinct=True)
         resolved = resolve(
             registered.samples,
             registered.pools,
             registered.members,
-            compacted(wells.filter(pa.array(of_wells == number))),
-            compacted(calls.filter(pa.array(of_calls == number))),
+            some_wells,
+            some_calls,
             prepared.runs,
             protocol=protocol,
             at=prepared.at,

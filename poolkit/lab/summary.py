@@ -7,10 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from poolkit.schemas.dictionaries import unified
+
 
 def counts(column: pa.ChunkedArray) -> dict[str, int]:
     """Return how often each text stands in a column, in order of the texts."""
-    found = pc.value_counts(column.cast(pa.string())).to_pylist()
+    column = unified(column) if pa.types.is_dictionary(column.type) else column
+    found = pc.value_counts(column).to_pylist()
     return {entry["values"]: entry["counts"] for entry in sorted(found, key=lambda entry: entry["values"])}
 
 
