@@ -131,6 +131,22 @@ class TextIndex:
         return codes
 
 
+def digests(column: pa.ChunkedArray | pa.Array) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of each text: a repeated text is sure to repeat it, another one next to never does.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> one, two, again = digests(pa.array(["S1", "S2", "S1"])).tolist()
+    >>> one == again, one == two
+    (True, False)
+    """
+    texts = plain(column)
+    hashes = np.empty(len(texts), np.uint64)
+    text.digest(*_bytes_of(texts), hashes)
+    return hashes
+
+
 def encode(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, pa.Array]:
     """Return a text column's codes (-1 where null) and its distinct texts.
 

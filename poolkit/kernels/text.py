@@ -48,6 +48,16 @@ def _equal(
 
 
 @kernel
+def digest(offsets: NDArray[np.int32], data: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> None:
+    """Write the hash of each text; equal texts have equal hashes, and different ones nearly always different.
+
+    offsets (texts + 1,) and data (bytes,) are read; hashes (texts,) is written.
+    """
+    for row in range(hashes.size):
+        hashes[row] = _hash(data, offsets[row], offsets[row + 1])
+
+
+@kernel
 def _probe(
     data: NDArray[np.uint8],
     start: int,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from poolkit.arrays import Codes, TextIndex, as_codes, coded, compacted, encode, first_seen, plain
+from poolkit.arrays import Codes, TextIndex, as_codes, coded, compacted, digests, encode, first_seen, frozen, plain
 from poolkit.calling import call_wells, check_runs
 from poolkit.deconvolution import resolve
 from poolkit.formats import day_files, open_parquet, read_rest
@@ -69,41 +70,87 @@ def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None
     That is: a small one; one with mixtures or no runs; with a sample registered twice or taken again for another, as
     these reach across tubes.
     """
-    names = {path.name for path in day_files(folder)}
-    if "samples.parquet" not in names or {Path(name).stem for name in names} & {"pools", "members"}:
+    files = {path.name for path in day_files(folder)}
+    if "samples.parquet" not in files or {Path(name).stem for name in files} & {"pools", "members"}:
         return None
     file = open_parquet(Path(folder) / "samples.parquet", SAMPLES)
     if file.metadata.num_rows < LARGE or file.num_row_groups < 2 or not set(_SCANNED) <= set(file.schema_arrow.names):
         return None
     day = read_rest(folder, zone=zone)
-    columns = file.read(columns=_SCANNED)
-    n_samples, runs = columns.num_rows, day.runs
-    if runs is None or columns["recollect_of"].null_count < n_samples or columns["sample_id"].null_count:
+    runs = day.runs
+    if runs is None:
         return None
-    with ThreadPoolExecutor(1) as beside:
-        indexing = beside.submit(TextIndex.of, plain(columns["sample_id"]))
-        tube, names_of_tubes = first_seen(*encode(columns["tube_id"]))
-        codes, specimens = encode(day.wells["specimen_id"])
-        in_tube = TextIndex.of(names_of_tubes).find(specimens)
-        ids = indexing.result()
-    if len(ids.values) < n_samples:
+    names = _Names(file)
+    if names.repeat or names.reach_across:
         return None
-    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    last_batch = np.zeros(len(names_of_tubes), np.int16)
-    start = 0
-    for number, size in enumerate(sizes):
-        last_batch[tube[start : start + size]] = number
-        start += size
+    codes, specimens = encode(day.wells["specimen_id"])
+    in_tube = TextIndex.of(names.tubes).find(specimens)
     lacking = np.flatnonzero(in_tube < 0)
-    of_sample = ids.find(specimens.take(pa.array(lacking)))
-    in_tube[lacking[of_sample >= 0]] = tube[of_sample[of_sample >= 0]]
-    batch_of_specimen = np.where(in_tube >= 0, last_batch[in_tube], np.int16(len(sizes) - 1))
+    if lacking.size:
+        in_tube[lacking] = names.tubes_of_samples(specimens.take(pa.array(lacking)))
+    last_batch = np.zeros(len(names.tubes), np.int16)
+    for number, (start, stop) in enumerate(pairwise(names.starts)):
+        last_batch[names.tube[start:stop]] = number
+    batch_of_specimen = np.where(in_tube >= 0, last_batch[in_tube], np.int16(file.num_row_groups - 1))
     # From here on wells and calls name their specimens by one dictionary.
     named = day.wells.schema.get_field_index("specimen_id")
     day = replace(day, wells=day.wells.set_column(named, "specimen_id", coded(codes, specimens)))
-    moments = [columns["collected_at"], runs["started_at"], runs["ended_at"]]
-    latest = max(pc.max(column).as_py() for column in moments if len(column))
-    return Scan(file, day, tube, last_batch, batch_of_specimen, latest)
+    moments = [pc.max(runs[name]).as_py() for name in ("started_at", "ended_at") if runs.num_rows]
+    return Scan(file, day, names.tube, last_batch, batch_of_specimen, max(names.latest, *moments))
+
+
+class _Names:
+    """The names of all samples and tubes, read a row group at a time so that little is in memory.
+
+    Attributes
+    ----------
+    repeat : bool
+        Whether a ``sample_id`` may stand there twice: hashes are compared, the day in one piece looks at the texts.
+    reach_across : bool
+        Whether a sample was taken again for another, or has no name.
+    tube : numpy.ndarray of int32
+        (samples,) the tube of each.
+    tubes : pyarrow.StringArray
+        Their names.
+    starts : list of int
+        The first row of each row group, and the number of rows.
+    latest
+        The latest time that a swab was taken.
+    """
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._file = file
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+        self.starts = [0, *np.cumsum(sizes).tolist()]
+        self.reach_across = False
+        hashes = np.empty(self.starts[-1], np.uint64)
+        tube = np.empty(self.starts[-1], np.int32)
+        texts, latest = [], []
+        n_texts = 0
+        for number, (start, stop) in enumerate(pairwise(self.starts)):
+            group = file.read_row_group(number, columns=_SCANNED)
+            self.reach_across |= group["recollect_of"].null_count < stop - start or group["sample_id"].null_count > 0
+            hashes[start:stop] = digests(group["sample_id"])
+            codes, distinct = first_seen(*encode(group["tube_id"]))
+            tube[start:stop] = codes + n_texts
+            n_texts += len(distinct)
+            texts.append(distinct)
+            latest.append(pc.max(group["collected_at"]).as_py())
+        index = TextIndex.of(pa.concat_arrays(texts))
+        self.tube, self.tubes = frozen(index.codes[tube]), index.values
+        self.latest = max(latest)
+        hashes.sort()
+        self.repeat = bool((hashes[1:] == hashes[:-1]).any())
+
+    def tubes_of_samples(self, sample_ids: pa.Array) -> Codes:
+        """Return the tube of each sample, -1 where there is no such sample."""
+        index = TextIndex.of(sample_ids)
+        tubes = np.full(len(sample_ids), -1, np.int32)
+        for number, start in enumerate(self.starts[:-1]):
+            found = index.find(plain(self._file.read_row_group(number, columns=["sample_id"])["sample_id"]))
+            rows = np.flatnonzero(found >= 0)
+            tubes[found[rows]] = self.tube[start + rows]
+        return tubes
 
 
 def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:

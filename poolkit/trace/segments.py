@@ -22,7 +22,7 @@ _COMPRESSION = "lz4"
 _DICTIONARY_BYTES = 1 << 26
 _ROWS_A_SEGMENT = 500_000
 _WRITERS = 2
-_AHEAD = 16
+_AHEAD = 6
 
 
 class _Hashed(io.RawIOBase):
