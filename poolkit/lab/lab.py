@@ -133,6 +133,11 @@ class Lab:
             When the folder or the protocol cannot be used; the store is unchanged.
         TraceError
             When the store is held by another process, broken, or cannot be written; it stays at its last commit.
+
+        Notes
+        -----
+        O(folder + store). A first day of some millions of samples is taken in batch by batch; its results then stand in
+        the order in which tubes are complete.
         """
         watch = Stopwatch(progress)
         rules = load_protocol(protocol)
