@@ -196,10 +196,14 @@ class Lab:
         watch: Stopwatch,
     ) -> Commit | None:
         """Take in a large first day batch by batch, or return None where it has to be taken in one piece."""
+        # Whatever is wrong with a folder, read in one piece it says in which rows.
         try:
             scanned = scan(folder, zone=zone)
-            if scanned is None:
-                return None
+        except (FormatError, SchemaError, pa.ArrowException, OSError, ValueError):
+            return None
+        if scanned is None:
+            return None
+        try:
             key = hashing.result()
             moment = at or min(scanned.latest, datetime.now(UTC))
             with self._store.segments(key) as writer:
@@ -209,8 +213,7 @@ class Lab:
                 segments = writer.finish()
                 watch("commit")
                 return self._commit(segments, key, prepared, folder, summary | {"seconds": watch.seconds()})
-        except (FormatError, SchemaError, pa.ArrowInvalid):
-            # Read in one piece, the day says which rows are wrong.
+        except (FormatError, SchemaError):
             return None
 
     def _commit(

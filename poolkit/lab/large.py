@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from poolkit.arrays import Codes, TextIndex, as_codes, coded, compacted, digests, encode, first_seen, frozen, plain
 from poolkit.calling import call_wells, check_runs
 from poolkit.deconvolution import resolve
+from poolkit.errors import FormatError, Problem
 from poolkit.formats import day_files, open_parquet, read_rest
 from poolkit.lab.summary import counts, summarise
 from poolkit.pipeline import Prepared, ending_later, prepare
@@ -74,14 +75,18 @@ def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None
     if "samples.parquet" not in files or {Path(name).stem for name in files} & {"pools", "members"}:
         return None
     file = open_parquet(Path(folder) / "samples.parquet", SAMPLES)
-    if file.metadata.num_rows < LARGE or file.num_row_groups < 2 or not set(_SCANNED) <= set(file.schema_arrow.names):
+    schema = file.schema_arrow
+    if file.metadata.num_rows < LARGE or file.num_row_groups < 2 or not set(_SCANNED) <= set(schema.names):
+        return None
+    collected = schema.field("collected_at").type
+    if not pa.types.is_timestamp(collected) or collected.tz is None:
         return None
     day = read_rest(folder, zone=zone)
     runs = day.runs
     if runs is None:
         return None
     names = _Names(file)
-    if names.repeat or names.reach_across:
+    if names.reach_across or names.repeat:
         return None
     codes, specimens = encode(day.wells["specimen_id"])
     in_tube = TextIndex.of(names.tubes).find(specimens)
@@ -107,7 +112,7 @@ class _Names:
     repeat : bool
         Whether a ``sample_id`` may stand there twice: hashes are compared, the day in one piece looks at the texts.
     reach_across : bool
-        Whether a sample was taken again for another, or has no name.
+        Whether a sample was taken again for another, or it or its tube has no name; nothing else is known then.
     tube : numpy.ndarray of int32
         (samples,) the tube of each.
     tubes : pyarrow.StringArray
@@ -122,14 +127,17 @@ class _Names:
         self._file = file
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
         self.starts = [0, *np.cumsum(sizes).tolist()]
-        self.reach_across = False
+        self.reach_across = self.repeat = False
         hashes = np.empty(self.starts[-1], np.uint64)
         tube = np.empty(self.starts[-1], np.int32)
         texts, latest = [], []
         n_texts = 0
         for number, (start, stop) in enumerate(pairwise(self.starts)):
             group = file.read_row_group(number, columns=_SCANNED)
-            self.reach_across |= group["recollect_of"].null_count < stop - start or group["sample_id"].null_count > 0
+            nameless = group["sample_id"].null_count + group["tube_id"].null_count
+            if nameless or group["recollect_of"].null_count < stop - start:
+                self.reach_across = True
+                return
             hashes[start:stop] = digests(group["sample_id"])
             codes, distinct = first_seen(*encode(group["tube_id"]))
             tube[start:stop] = codes + n_texts
@@ -157,8 +165,12 @@ def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
     """Give the row groups one after the other, each read while the one before it is worked on."""
 
     def read(number: int) -> pa.Table:
-        group = file.read_row_group(number, use_threads=False)
-        group.validate(full=True)
+        try:
+            group = file.read_row_group(number, use_threads=False)
+            group.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError) as reason:
+            problem = Problem(f"row group {number}", str(reason))
+            raise FormatError("the samples cannot be read", [problem]) from None
         return conform(group, SAMPLES, keys=False)
 
     with ThreadPoolExecutor(1) as beside:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import poolkit
-from poolkit.errors import SchemaError
+from poolkit.errors import FormatError, SchemaError
 from poolkit.lab import large
 from poolkit.schemas import SAMPLES, WELLS
 
@@ -140,6 +140,53 @@ def test_what_reaches_across_tubes_is_taken_in_one_piece(tmp_path, taken):
             lab.run(tmp_path / name)
             assert in_order(lab.results(), "results") == in_order(poolkit.process(day).results, "results")
     assert taken == []
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.9])
+def test_a_damaged_file_is_refused_as_in_one_piece(tmp_path, where):
+    write(poolkit.simulate_day(300, 0.05, seed=9).day, tmp_path / "day", 100)
+    path = tmp_path / "day" / "samples.parquet"
+    data = bytearray(path.read_bytes())
+    at = int(len(data) * where)
+    data[at : at + 64] = bytes(64)
+    path.write_bytes(data)
+    with poolkit.Lab.open(tmp_path / "store") as lab:
+        with pytest.raises((FormatError, SchemaError), match=r"samples\.parquet"):
+            lab.run(tmp_path / "day")
+        assert lab.commits() == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("tube_id", None, r"tube_id: must not be null \(rows 250\)"),
+        ("sample_id", None, r"sample_id: must not be null \(rows 250\)"),
+        ("slot", 0, r"slot: must be at least 1, found 0 \(rows 250\)"),
+    ],
+)
+def test_a_missing_value_is_named_as_in_one_piece(tmp_path, column, value, what):
+    day = poolkit.simulate_day(300, 0.05, seed=10).day
+    rows = day.samples.to_pylist()
+    rows[250][column] = value
+    loose = pa.schema([field.with_nullable(True) for field in SAMPLES.schema])
+    poolkit.write_day(day, tmp_path / "day")
+    path = tmp_path / "day" / "samples.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=loose), path, row_group_size=100)
+    with poolkit.Lab.open(tmp_path / "store") as lab, pytest.raises(SchemaError, match=what):
+        lab.run(tmp_path / "day")
+
+
+def test_naive_times_are_refused_as_in_one_piece(tmp_path):
+    day = poolkit.simulate_day(300, 0.05, seed=11).day
+    naive = day.samples["collected_at"].cast(pa.timestamp("us"))
+    poolkit.write_day(day, tmp_path / "day")
+    samples = day.samples.set_column(3, "collected_at", naive)
+    pq.write_table(samples, tmp_path / "day" / "samples.parquet", row_group_size=100)
+    with (
+        poolkit.Lab.open(tmp_path / "store") as lab,
+        pytest.raises(SchemaError, match="collected_at: needs a time zone"),
+    ):
+        lab.run(tmp_path / "day")
 
 
 def test_a_broken_row_is_named_as_in_one_piece(tmp_path):
