@@ -54,7 +54,7 @@ def test_a_ledger_that_is_none(days: Days) -> None:
 @pytest.mark.parametrize("share", [None, 0.0, 0.5, 0.95])
 def test_a_segment_that_is_missing_or_cut(days: Days, tmp_path: Path, table: str, share: float | None) -> None:
     store = Path(shutil.copytree(days.store, tmp_path / "store"))
-    (path,) = (store / "segments").glob(f"*/{table}.parquet")
+    (path,) = (store / "segments").glob(f"*/{table}-*.parquet")
     data = path.read_bytes()
     if share is None:
         path.unlink()
