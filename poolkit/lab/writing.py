@@ -2,11 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from poolkit.arrays import TextIndex, codes_in, plain
 from poolkit.pipeline import Prepared
 from poolkit.schemas import RESULTS, Outcome
+from poolkit.trace.continuation import equal_rows
 from poolkit.trace.segments import SegmentWriter
 from poolkit.trace.snapshot import Snapshot
 
@@ -20,12 +20,7 @@ def changed_results(results: pa.Table, prepared: Prepared, store: Snapshot) -> p
     places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
     known = np.flatnonzero(places >= 0)
     old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
-    same = np.ones(known.size, np.bool_)
-    for name in compared:
-        kind = RESULTS[name].type
-        one, other = old[name].cast(kind), new[name].cast(kind)
-        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-        same &= pc.or_(pc.fill_null(pc.equal(one, other), False), both_null).to_numpy()
+    same = equal_rows(new, old, RESULTS, compared)
     keep = np.ones(results.num_rows, np.bool_)
     keep[known[same]] = False
     return results.filter(pa.array(keep))

@@ -78,6 +78,8 @@ def register(
     ------
     SchemaError
         When a laboratory pool has the barcode of a registered tube.
+    AssertionError
+        When the members are not those registered: a defect of poolkit, never of the input.
 
     Notes
     -----
@@ -100,6 +102,7 @@ def register(
     lab_rows, lab_findings = _laboratory_memberships(members, ids, TextIndex.of(laboratory), len(tubes))
     together = _joined(rows, lab_rows)
     facts = _Facts(len(tubes), len(names), together, unique)
+    _conserve(facts.n_members, together, int(kept.sum()) + members.num_rows - len(lab_findings))
     formed = np.full(len(names), _LABORATORY, np.int32)
     formed[: len(tubes)] = np.where(facts.n_members[: len(tubes)] > 1, _COLLECTION, _SINGLE)
     said = np.concatenate((np.zeros(len(tubes), np.int16), numbers(mixtures["n_members"])))
@@ -133,6 +136,16 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 
 def _with_types(schema: pa.Schema, **types: pa.DataType) -> pa.Schema:
     return pa.schema([field.with_type(types.get(field.name, field.type)) for field in schema])
+
+
+def _conserve(n_members: NDArray[np.int32], together: _Memberships, n_registered: int) -> None:
+    """Prove that the members of the tubes are those that were registered, or stop with the counts."""
+    miscounted = int((np.bincount(together.pool, minlength=n_members.size) != n_members).sum())
+    if miscounted or together.pool.size != n_registered:
+        raise AssertionError(
+            f"members are not conserved: {n_registered} registered, {together.pool.size} in pools, "
+            f"{miscounted} pools miscounted"
+        )
 
 
 def _refuse_shared_barcodes(tubes: pa.Array, laboratory: pa.Array) -> None:

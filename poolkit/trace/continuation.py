@@ -1,5 +1,6 @@
 """A day put behind its history: what is new, what only repeats, and what contradicts what is known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,17 +119,17 @@ def _added(rows: pa.Table, known: pa.Table, table: Table, key: tuple[str, ...]) 
     found = np.flatnonzero(places >= 0)
     if not found.size:
         return rows, rows.slice(0, 0)
-    same = _equal_rows(rows.take(pa.array(found)), known.take(pa.array(index.firsts[places[found]])), table)
+    same = equal_rows(rows.take(pa.array(found)), known.take(pa.array(index.firsts[places[found]])), table)
     added = places < 0
     if table is SAMPLES:
         added[found[~same]] = True
     return rows.filter(pa.array(added)), rows.take(pa.array(found[~same]))
 
 
-def _equal_rows(rows: pa.Table, others: pa.Table, table: Table) -> NDArray[np.bool_]:
-    """Whether each row has the values of the other one, null like null."""
+def equal_rows(rows: pa.Table, others: pa.Table, table: Table, names: Sequence[str] | None = None) -> NDArray[np.bool_]:
+    """Return whether each row has the values of the other one, null like null; in all columns or only some."""
     same = np.ones(rows.num_rows, np.bool_)
-    for name in table.names:
+    for name in names or table.names:
         one, other = rows[name].cast(table[name].type), others[name].cast(table[name].type)
         equal = pc.fill_null(pc.equal(one, other), False)
         both_null = pc.and_(pc.is_null(one), pc.is_null(other))
