@@ -161,7 +161,7 @@ def row_bytes(row: Mapping[str, Any], described: Table) -> bytes:
     --------
     >>> from poolkit.schemas import MEMBERS
     >>> row_bytes({"pool_id": "P1", "sample_id": "S1", "slot": 1, "volume_ul": None}, MEMBERS).hex()
-    '035031035331010100000000000000' '00'
+    '03503103533101010000000000000000'
     """
     return b"".join(_writer(described[name].type)(row[name]) for name in described.names)
 
