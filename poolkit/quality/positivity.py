@@ -169,7 +169,8 @@ def _drop(pairs: Counts, singles: Counts, calendar: Calendar, rules: MonitorRule
     # A reactive pool that waits for its retests holds at least one positive; leaving it out would look like a drop.
     likely = rolled.k + rolled.n_open
     least = np.maximum(rolled.n, 1)
-    below = likely / least < limit
+    # A share that is the limit itself is not below it, whatever the last bit of the division says.
+    below = likely / least < limit * (1.0 - 1e-12)
     few = (likely < rules.least_positives) & (rolled.n * (k / n) < rules.least_positives)
     high = rate_rows(
         "drop", by, Counts(rolled.n, likely, rolled.n_open), days=(rolled.n, rolled.n), confidence=rules.confidence
