@@ -29,11 +29,11 @@ def test_limits_verdicts_and_readings_are_shown() -> None:
     made.daily(3)
     made.alone(0, 100, 10)
     made.pooled(1, 1000, 50)
-    made.pooled(2, 1000, 400, name="b")
+    made.pooled(2, 1000, 500, name="b")
     found = made.found()
     said = texts(picture(found))
     assert said[0] == "Monitoring: stop pooling"
-    for text in ("reassess below 8.5 %", "stop above 25 %", "reference 10 %", "22.5 % now", "limit 5 %", "I1"):
+    for text in ("reassess below 8.5 %", "stop above 25 %", "reference 10 %", "27.5 % now", "limit 5 %", "I1"):
         assert text in said
     assert "26 readings, 2022-04-01 to 2022-04-02" in said
     assert "watch, 2/6" in said
