@@ -119,8 +119,8 @@ def test_too_few_readings_make_no_chart_but_a_failure_is_seen() -> None:
     few = charted([31.0] * 5 + [32.0]).found()
     assert {row["verdict"] for row in rows_of(few, "controls")} == {"too few"}
     assert set(few.points["z"].to_pylist()) == {None}
-    failed = charted([31.0, None, None, None]).found()
-    assert {(row["k"], row["n"], row["verdict"]) for row in rows_of(failed, "controls")} == {(3, 4, "out of control")}
+    failed = charted([31.0, None, None, None, None]).found()
+    assert {(row["k"], row["n"], row["verdict"]) for row in rows_of(failed, "controls")} == {(4, 5, "out of control")}
 
 
 def test_readings_without_scatter_are_no_scale() -> None:
@@ -186,6 +186,21 @@ def test_only_pathogen_targets_of_positive_controls_are_charted_and_a_repeated_r
     found = made.found(targets=("N",))
     assert found.points["ct_cycles"].to_pylist() == [30.0] * 3
     assert {(row["control"], row["target"]) for row in found.charts.to_pylist()} == {("positive_control", "N")}
+
+
+def test_charts_in_control_are_not_called_out_of_control_by_chance() -> None:
+    """The figures at `rejection_limit`: of many charts with a baseline of 20 the rules seldom reject a fifth."""
+    rng = np.random.default_rng(1)
+    bits = MonitorRules().reject_bits
+    shares = []
+    for _ in range(60):
+        ct = rng.normal(size=220)
+        z = (ct[20:] - ct[:20].mean()) / ct[:20].std(ddof=1)
+        found = np.zeros(200, np.uint8)
+        kernels.follow(frozen(np.array([0, 200])), frozen(z), frozen(np.zeros(200, np.uint8)), 10, found)
+        shares.append(float(((found & bits) != 0).mean()))
+    assert np.mean(shares) < 0.05
+    assert sum(share > MonitorRules().rejection_limit for share in shares) <= 2
 
 
 def test_which_rules_reject_is_a_choice() -> None:
