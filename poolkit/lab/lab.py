@@ -23,8 +23,8 @@ from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.history import history_of
-from poolkit.trace.ledger import Commit, Segment
 from poolkit.trace.lineage import lineage
+from poolkit.trace.record import Commit, Segment
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
