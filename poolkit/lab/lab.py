@@ -25,8 +25,8 @@ from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.history import history_of
-from poolkit.trace.ledger import Commit, Segment
 from poolkit.trace.lineage import lineage
+from poolkit.trace.record import Commit, Segment
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

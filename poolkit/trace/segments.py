@@ -1,20 +1,19 @@
 """Segments: a commit's tables as Parquet files, on the disk before anybody names them."""
 
-import hashlib
-import io
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from poolkit.arrays import compacted
-from poolkit.trace.ledger import Segment, sync_folder
+from poolkit.trace.files import Files, Sink
+from poolkit.trace.record import Segment
+
+FOLDER = "segments"
 
 # For a day of a million, zstd halves the bytes once more but doubles the time that LZ4 takes to write them.
 _COMPRESSION = "lz4"
@@ -25,53 +24,23 @@ _WRITERS = 2
 _AHEAD = 6
 
 
-class _Hashed(io.RawIOBase):
-    """A file that is hashed while it is written."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self.sha256 = hashlib.sha256()
-        self.n_bytes = 0
-
-    def writable(self) -> bool:
-        """Tell Arrow that it may write."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Write and hash."""
-        self.sha256.update(data)
-        n_written = self._file.write(data)
-        self.n_bytes += n_written
-        return n_written
-
-    def settle(self) -> None:
-        """Return when the bytes are on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
-
-
 class SegmentWriter:
     """Writes the segments of one commit, several at once, into a folder that nobody reads until it is finished.
 
     Parameters
     ----------
-    folder
-        The store's folder of segments.
+    files
+        The files of the store.
     name
         The folder's name once finished.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._final = folder / name
-        self._partial = folder / f".{name}.partial"
+    def __init__(self, files: Files, name: str) -> None:
+        self._files = files
+        self._final = f"{FOLDER}/{name}"
+        self._partial = f"{FOLDER}/.{name}.partial"
         self._clear()
-        self._partial.mkdir(parents=True)
+        self._files.make_folder(self._partial)
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._waiting: list[Future[Segment]] = []
         self._n_segments: Counter[str] = Counter()
@@ -89,18 +58,19 @@ class SegmentWriter:
 
     def _write(self, name: str, file: str, part: pa.Table) -> Segment:
         part = compacted(part)
-        with _Hashed(self._partial / file) as sink:
+        with self._files.create(f"{self._partial}/{file}") as sink:
             pq.write_table(part, sink, **parquet_options(part))
-            sink.settle()
-            return Segment(f"{self._final.name}/{file}", name, part.num_rows, sink.n_bytes, sink.sha256.hexdigest())
+            return self._settled(sink, name, file, part.num_rows)
+
+    def _settled(self, sink: Sink, name: str, file: str, n_rows: int) -> Segment:
+        sink.settle()
+        return Segment(f"{self._final}/{file}", name, n_rows, sink.n_bytes, sink.sha256.hexdigest())
 
     def finish(self) -> list[Segment]:
         """Give the folder its name when all is on the disk, and return what it holds in order of writing."""
         segments = [waiting.result() for waiting in self._waiting]
         self._writers.shutdown()
-        sync_folder(self._partial)
-        self._partial.rename(self._final)
-        sync_folder(self._folder)
+        self._files.publish(self._partial, self._final)
         return segments
 
     def discard(self) -> None:
@@ -110,7 +80,8 @@ class SegmentWriter:
 
     def _clear(self) -> None:
         for leftover in (self._partial, self._final):
-            shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(OSError):
+                self._files.remove_tree(leftover)
 
 
 def parquet_options(table: pa.Table) -> Mapping[str, Any]:

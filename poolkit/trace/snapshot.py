@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import pyarrow.parquet as pq
 from poolkit.arrays import TextIndex, plain
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import TABLES
-from poolkit.trace.ledger import Segment
+from poolkit.trace.files import Files
+from poolkit.trace.record import Segment
 
 # Text that repeats is read as a dictionary, so that it is looked at once a distinct value.
 _REPEATING = frozenset(
@@ -26,13 +26,13 @@ class Snapshot:
 
     Attributes
     ----------
-    folder
-        The store's folder of segments.
+    files
+        The files of the store.
     segments : sequence of (int, Segment)
         Each segment with its commit, oldest first.
     """
 
-    folder: Path
+    files: Files
     segments: Sequence[tuple[int, Segment]]
 
     def table(
@@ -68,16 +68,15 @@ class Snapshot:
         return pa.concat_tables(parts if alike else [part.cast(empty.schema) for part in parts])
 
     def _read(self, segment: Segment, columns: list[str], filters: Any) -> pa.Table:
-        path = self.folder / segment.path
         repeating = [name for name in columns if name in _REPEATING]
         try:
-            return pq.read_table(
-                path, columns=columns, filters=filters, read_dictionary=repeating, partitioning=None, memory_map=True
-            )
+            with self.files.open(segment.path) as file:
+                return pq.read_table(
+                    file, columns=columns, filters=filters, read_dictionary=repeating, partitioning=None
+                )
         except (pa.ArrowInvalid, OSError) as reason:
-            raise TraceError(
-                "the store is broken", [Problem(str(path), f"expected {segment.n_bytes} bytes of Parquet: {reason}")]
-            ) from None
+            what = f"expected {segment.n_bytes} bytes of Parquet: {reason}"
+            raise TraceError("the store is broken", [Problem(self.files.where(segment.path), what)]) from None
 
     def results(self, *, columns: list[str] | None = None) -> pa.Table:
         """Return the current result of every sample: of several versions the newest.

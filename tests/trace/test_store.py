@@ -60,15 +60,15 @@ def test_every_row_handed_in_is_kept_once(kept: Kept) -> None:
 
 def test_every_segment_is_what_the_ledger_says(kept: Kept) -> None:
     store = Store(kept.path, create=False)
-    named = store._ledger.segments()
+    named = store.ledger.segments()
     store.close()
     assert {commit for commit, _ in named} == {1, 2}
     for _, segment in named:
-        data = (kept.path / "segments" / segment.path).read_bytes()
+        data = (kept.path / segment.path).read_bytes()
         assert len(data) == segment.n_bytes
         assert hashlib.sha256(data).hexdigest() == segment.sha256
-        assert pa.parquet.read_metadata(kept.path / "segments" / segment.path).num_rows == segment.n_rows
-    on_disk = {path.relative_to(kept.path / "segments").as_posix() for path in kept.path.glob("segments/*/*")}
+        assert pa.parquet.read_metadata(kept.path / segment.path).num_rows == segment.n_rows
+    on_disk = {path.relative_to(kept.path).as_posix() for path in kept.path.glob("segments/*/*")}
     assert on_disk == {segment.path for _, segment in named}
 
 
