@@ -1,8 +1,8 @@
-"""The head of a commit: one hash over its rows, its circumstances and the head before it, signed with a key held elsewhere.
+"""The head of a commit: one hash over its rows, its circumstances and the head before it, signed by a key elsewhere.
 
-A segment's leaf is its descriptor: path, table, counts, SHA-256 of the file, root of its rows, SHA-256 of its salt key. The
-root of a commit is the RFC 9162 tree hash over its segments' leaves, and the head is SHA-256 over the store's id, the
-commit's number and time, the head before, the root, and the SHA-256 of everything else that the ledger says of it.
+A segment's leaf is its descriptor: path, table, counts, SHA-256 of the file, root of its rows, SHA-256 of its salt key.
+The root of a commit is the RFC 9162 tree hash over its segments' leaves, and the head is SHA-256 over the store's id,
+the commit's number and time, the head before, the root, and the SHA-256 of everything else that the ledger says of it.
 """
 
 import hashlib

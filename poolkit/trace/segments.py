@@ -1,16 +1,22 @@
 """Segments: a commit's tables as Parquet files, on the disk before anybody names them."""
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from poolkit.arrays import compacted
+from poolkit.errors import Problem, TraceError
+from poolkit.schemas import TABLES
+from poolkit.trace.canonical import SALT_KEY_BYTES, leaf_digests
 from poolkit.trace.files import Files, Sink
+from poolkit.trace.merkle import root_of
 from poolkit.trace.record import Segment
 
 FOLDER = "segments"
@@ -58,9 +64,13 @@ class SegmentWriter:
 
     def _write(self, name: str, file: str, part: pa.Table) -> Segment:
         part = compacted(part)
+        salt_key = secrets.token_bytes(SALT_KEY_BYTES)
         with self._files.create(f"{self._partial}/{file}") as sink:
             pq.write_table(part, sink, **parquet_options(part))
-            return self._settled(sink, name, file, part.num_rows)
+            root = root_of(leaf_digests(part, TABLES[name], salt_key))
+            return replace(
+                self._settled(sink, name, file, part.num_rows), rows_root=root.hex(), salt_key=salt_key.hex()
+            )
 
     def _settled(self, sink: Sink, name: str, file: str, n_rows: int) -> Segment:
         sink.settle()
@@ -82,6 +92,22 @@ class SegmentWriter:
         for leftover in (self._partial, self._final):
             with suppress(OSError):
                 self._files.remove_tree(leftover)
+
+
+def read_segment(files: Files, segment: Segment) -> pa.Table:
+    """Return all rows of a segment.
+
+    Raises
+    ------
+    TraceError
+        When its file is missing, or is no Parquet file.
+    """
+    try:
+        with files.open(segment.path) as file:
+            return pq.read_table(file)
+    except (pa.ArrowException, OSError) as reason:
+        what = f"expected {segment.n_bytes} bytes of Parquet: {reason}"
+        raise TraceError("the store is broken", [Problem(files.where(segment.path), what)]) from None
 
 
 def parquet_options(table: pa.Table) -> Mapping[str, Any]:
