@@ -191,7 +191,7 @@ def _segment(segment: Segment, files: Files, by_hash: dict[str, str], *, rows: b
         return [Problem(segment.path, f"missing: {reason.strerror or reason}")]
     if data.size != segment.n_bytes:
         return [Problem(segment.path, f"expected {segment.n_bytes} bytes, found {data.size}")]
-    found = hashlib.sha256(memoryview(data)).hexdigest()
+    found = hashlib.sha256(data.data).hexdigest()
     if found != segment.sha256:
         other = by_hash.get(found)
         what = "its bytes were changed" if other is None else f"swapped: it holds the bytes of {other}"
