@@ -121,9 +121,10 @@ class Ledger:
             row = connection.execute(query).mappings().first()
         return None if row is None else _commit(row)
 
-    def segments(self) -> list[tuple[int, Segment]]:
-        """Return every segment with its commit, in order of commit and writing."""
-        query = sa.select(_SEGMENTS).order_by(_SEGMENTS.c.commit_id, _SEGMENTS.c.path)
+    def segments(self, *, after: int = 0) -> list[tuple[int, Segment]]:
+        """Return every segment of later commits with its commit, in order of commit and writing."""
+        query = sa.select(_SEGMENTS).where(_SEGMENTS.c.commit_id > after)
+        query = query.order_by(_SEGMENTS.c.commit_id, _SEGMENTS.c.path)
         with _named("read the ledger"), self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [

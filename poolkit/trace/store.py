@@ -10,6 +10,7 @@ from typing import Any
 from poolkit.errors import Problem, TraceError
 from poolkit.trace.ledger import Commit, Ledger, Segment, make_ledger
 from poolkit.trace.lock import writing
+from poolkit.trace.opened import Opened
 from poolkit.trace.segments import SegmentWriter
 from poolkit.trace.snapshot import Snapshot
 
@@ -47,6 +48,8 @@ class Store:
                 make_ledger(ledger)
         self._ledger = Ledger(ledger)
         self._ledger.refuse_newer()
+        self._opened = Opened(self.path / "segments")
+        self._snapshot = Snapshot(self._opened, [])
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -119,4 +122,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Return what the commits up to now say together."""
-        return Snapshot(self.path / "segments", self._ledger.segments())
+        new = self._ledger.segments(after=self._snapshot.segments[-1][0] if self._snapshot.segments else 0)
+        if new:
+            self._snapshot = Snapshot(self._opened, [*self._snapshot.segments, *new])
+        return self._snapshot
