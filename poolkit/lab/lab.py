@@ -316,12 +316,12 @@ class Lab:
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
 
     def trace(self, any_id: str) -> pa.Table:
-        """Return everything up- and downstream of a sample, subject, pool, tube, plate or run, in order of time.
+        """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.
 
         Parameters
         ----------
         any_id
-            Whatever stands on a barcode.
+            Whatever stands on a barcode; a well as ``PLATE/WELL``.
 
         Returns
         -------

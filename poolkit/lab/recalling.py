@@ -34,7 +34,9 @@ def order_recall(store: Store, *, action: str, reason: str, actor: str, protocol
     known = store.snapshot()
     committed_at = {commit.commit_id: commit.committed_at for commit in store.commits()}
     rows = recall(known, committed_at=committed_at, **named)
-    asked = {name: [str(each) for each in value] if name == "window" else value for name, value in named.items() if value}
+    asked = {
+        name: [str(each) for each in value] if name == "window" else value for name, value in named.items() if value
+    }
     told = {"action": action, "actor": actor, "named": asked, "reason": reason}
     if rows.num_rows == 0:
         raise TraceError("nothing to order", [Problem("recall", "no current result rests on what was named")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +77,7 @@ def recall(
 
     Notes
     -----
-    O(runs + samples concerned): runs are scanned, all else is looked up.
+    O(runs and samples concerned), by the index; only for a window alone are all runs looked at.
     """
     runs = _runs(store, lot=lot, instrument=instrument, operator=operator, plate=plate, run=run, window=window)
     calls = store.rows("calls", run_id=plain(runs["run_id"]))
@@ -115,14 +116,16 @@ def _runs(
     window: tuple[datetime, datetime] | None,
 ) -> pa.Table:
     """Return the runs that everything given names."""
-    runs = store.table("runs")
     given = {"instrument_id": instrument, "operator_id": operator, "plate_id": plate, "run_id": run}
-    conditions = [pc.equal(plain(runs[name]), text) for name, text in given.items() if text is not None]
+    given = {name: text for name, text in given.items() if text is not None}
     if lot is not None:
-        extraction, amplification = (
-            pc.fill_null(pc.equal(plain(runs[name]), lot), False) for name in ("extraction_lot", "amplification_lot")
-        )
-        conditions.append(pc.or_(extraction, amplification))
+        runs = store.rows("runs", extraction_lot=[lot], amplification_lot=[lot])
+    elif given:
+        name, text = next(iter(given.items()))
+        runs = store.rows("runs", **{name: [text]})
+    else:
+        runs = store.table("runs")
+    conditions = [pc.equal(plain(runs[name]), text) for name, text in given.items()]
     if window is not None:
         start, end = window
         if start.tzinfo is None or end.tzinfo is None or end < start:
@@ -130,13 +133,12 @@ def _runs(
             raise TraceError("nothing to recall", [Problem("window", what)])
         under_way = pc.and_(pc.less_equal(runs["started_at"], end), pc.greater_equal(runs["ended_at"], start))
         conditions.append(under_way.combine_chunks() if isinstance(under_way, pa.ChunkedArray) else under_way)
-    if not conditions:
+    if not conditions and lot is None:
         what = "expected a lot, instrument, operator, plate, run or window, found none"
         raise TraceError("nothing to recall", [Problem("recall", what)])
-    keep = conditions[0]
-    for condition in conditions[1:]:
-        keep = pc.and_(keep, condition)
-    found = runs.filter(pc.fill_null(keep, False))
+    found = runs
+    if conditions:
+        found = runs.filter(pc.fill_null(reduce(pc.and_, conditions), False))
     if found.num_rows == 0:
         named = {"lot": lot, "instrument": instrument, "operator": operator, "plate": plate, "run": run}
         said = ", ".join(f"{name} {text}" for name, text in named.items() if text is not None)

@@ -14,6 +14,7 @@ from poolkit.trace.files import Files, LocalFiles, Place, files_at
 from poolkit.trace.heads import Seal, Sign, seal
 from poolkit.trace.ledger import Ledger, make_ledger, sqlite_url
 from poolkit.trace.lock import writing
+from poolkit.trace.opened import Opened
 from poolkit.trace.record import Commit, Segment
 from poolkit.trace.segments import FOLDER, SegmentWriter
 from poolkit.trace.snapshot import Snapshot
@@ -71,6 +72,8 @@ class Store:
         self.ledger = Ledger(sqlite_url(ledger))
         self.store_id = self.ledger.store_id()
         self._identify()
+        self._opened = Opened(self.files)
+        self._snapshot = Snapshot(self._opened, [])
 
     def _identify(self) -> None:
         """Hold the data to the ledger: both bear the id of the store."""
@@ -172,4 +175,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Return what the commits up to now say together."""
-        return Snapshot(self.files, self.ledger.segments())
+        new = self.ledger.segments(after=self._snapshot.segments[-1][0] if self._snapshot.segments else 0)
+        if new:
+            self._snapshot = Snapshot(self._opened, [*self._snapshot.segments, *new])
+        return self._snapshot
