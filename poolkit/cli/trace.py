@@ -1,5 +1,6 @@
 """`poolkit trace`: everything up- and downstream of one barcode."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,9 @@ def trace(
         ),
     ],
     store: InStore,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Write the trace as a graph to this .svg file.", metavar="FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time."""
@@ -27,7 +31,10 @@ def trace(
 
         with Lab.open(store, create=False) as lab:
             rows = lab.trace(any_id).to_pylist()
-        answer(rows, steps(any_id, rows))
+            if picture is not None:
+                picture.write_text(lab.trace_picture(any_id), encoding="utf-8")
+        written = [] if picture is None else [f"written to {picture}"]
+        answer(rows, steps(any_id, rows), *written)
 
 
 def steps(any_id: str, rows: list[dict[str, Any]]) -> "Sheet":

@@ -26,6 +26,7 @@ from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.history import history_of
 from poolkit.trace.lineage import lineage
+from poolkit.trace.picture import picture
 from poolkit.trace.record import Commit, Segment
 from poolkit.trace.store import Store
 
@@ -334,6 +335,10 @@ class Lab:
             When nothing in the store has this id.
         """
         return lineage(self._store.snapshot(), any_id)
+
+    def trace_picture(self, any_id: str) -> str:
+        """Return the trace of a barcode as a picture, an SVG without scripts that is read from left to right."""
+        return picture(self.trace(any_id), any_id)
 
     def monitor(self, *, rules: MonitorRules | None = None, zone: str = "UTC", **options: Any) -> Monitoring:
         """Return whether the pooling is still sound, and instruments and lots are still in control.

@@ -232,7 +232,9 @@ def _chart(drawing: Drawing, left: float, top: float, chart: _Row, rate: _Row | 
     verdict = "no reading in the last window" if rate is None else rate["verdict"]
     inner, upper, lower, end = left + 38, top + 36, top + _CHART_HEIGHT - 16, left + _CHART_WIDTH - 22
     name = chart["group"]
-    drawing.text(left, top + 12, shortened(name, _CHART_WIDTH - 110, 12), hint=name, font_size=12, font_weight="bold")
+    drawing.text(
+        left, top + 12, shortened(name, _CHART_WIDTH - 110, 12, bold=True), hint=name, font_size=12, font_weight="bold"
+    )
     said = verdict if rate is None else f"{verdict}, {rate['k']}/{rate['n']}"
     drawing.text(end, top + 12, said, font_size=11, text_anchor="end", fill=_VERDICT_COLOUR.get(verdict, VERMILLION))
     control = f"{_GROUP[chart['by']]}; {chart['control'].replace('_', ' ')}, {chart['target']}; Ct, cycles"

@@ -57,3 +57,15 @@ def test_monitor_of_nothing(tmp_path: Path) -> None:
 
 def test_a_zone_that_is_none(lab: Lab) -> None:
     assert "expected an IANA name" in poolkit("monitor", "--store", lab.store, "--zone", "Mars", status=2).stderr
+
+
+def test_a_trace_as_a_picture(lab: Lab, tmp_path: Path) -> None:
+    with library.Lab.open(lab.store) as store:
+        sample = store.results()["sample_id"][0].as_py()
+        expected = store.trace_picture(sample)
+    picture = tmp_path / "a trace.svg"
+    said = poolkit("trace", sample, "--store", lab.store, "--picture", picture).stdout
+    assert said.splitlines()[-1] == f"written to {picture}"
+    assert picture.read_text(encoding="utf-8") == expected
+    assert poolkit("trace", "nobody", "--store", lab.store, "--picture", tmp_path / "none.svg", status=2).stdout == ""
+    assert not (tmp_path / "none.svg").exists()
