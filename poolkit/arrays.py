@@ -72,6 +72,27 @@ def _bytes_of(values: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     return frozen(view), frozen(held)
 
 
+def coded_bytes(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, NDArray[np.int32], NDArray[np.uint8]]:
+    """Return a text column as codes (-1 where null), and the offsets and bytes of the texts that they name.
+
+    A plain column is not looked at: each row names its own text.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> codes, offsets, data = coded_bytes(pa.array(["T1", None, "T22"]))
+    >>> codes.tolist(), bytes(data[offsets[2] : offsets[3]])
+    ([0, -1, 2], b'T22')
+    """
+    values = whole(column)
+    if pa.types.is_dictionary(values.type):
+        return _indices(values.indices), *_bytes_of(values.dictionary)
+    codes = np.arange(len(values), dtype=np.int32)
+    if values.null_count:
+        codes[pc.is_null(values).to_numpy(zero_copy_only=False)] = -1
+    return frozen(codes), *_bytes_of(values)
+
+
 @dataclass(frozen=True, slots=True)
 class TextIndex:
     """Distinct texts and the code of each, in order of first appearance.

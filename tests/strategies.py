@@ -118,6 +118,7 @@ def protocols(draw) -> dict:
         "max_pool_size": draw(st.integers(2, 5)),
         "positive_pool": draw(st.sampled_from(["recollect", "retest"])),
         "swabs_per_recollect": draw(st.integers(1, 2)),
+        "amendment_approvals": 1,
         "second_suspect": draw(st.sampled_from(["positive", "recollect"])),
         "invalid_reruns": draw(st.integers(0, 2)),
         "exhausted_pool": draw(st.sampled_from(["invalid", "suspect"])),

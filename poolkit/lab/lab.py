@@ -25,9 +25,9 @@ from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.history import history_of
-from poolkit.trace.ledger import Commit, Segment
 from poolkit.trace.lineage import lineage
 from poolkit.trace.picture import picture
+from poolkit.trace.record import Commit, Segment
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -317,12 +317,12 @@ class Lab:
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
 
     def trace(self, any_id: str) -> pa.Table:
-        """Return everything up- and downstream of a sample, subject, pool, tube, plate or run, in order of time.
+        """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.
 
         Parameters
         ----------
         any_id
-            Whatever stands on a barcode.
+            Whatever stands on a barcode; a well as ``PLATE/WELL``.
 
         Returns
         -------
@@ -350,7 +350,7 @@ class Lab:
         zone
             IANA time zone in which a day begins at midnight.
         **options
-            `protocol`, where that of the last commit did not come with poolkit; `baselines` of control charts.
+            `protocol`, whose targets are charted in place of the last commit's; `baselines` of control charts.
 
         Returns
         -------

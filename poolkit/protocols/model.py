@@ -112,6 +112,8 @@ class Protocol(BaseModel):
         Wells that one instrument can read in an hour.
     sensitivity : tuple of (int, float)
         Probability that a pool of this size with one infected member is reactive; see `sensitivity_at`.
+    amendment_approvals : int
+        Persons besides its author who have to approve a correction before it counts.
     specificity : float
         Probability that a specimen without an infected member is not reactive.
     prior_prevalence : float
@@ -160,6 +162,7 @@ class Protocol(BaseModel):
     report_hours: float
     due_hours: FrozenMap[str, float]
     wells_per_instrument_hour: float
+    amendment_approvals: int
     sensitivity: tuple[tuple[int, float], ...]
     specificity: float
     prior_prevalence: float
@@ -266,7 +269,7 @@ class Protocol(BaseModel):
         --------
         >>> from poolkit.protocols import load_protocol
         >>> load_protocol("cn-10in1-2020").canonical()[:46]
-        '{"controls":{"blank":{"minimum":1,"windows":{}'
+        '{"amendment_approvals":1,"controls":{"blank":{'
         """
         values = {name: getattr(self, name) for name in ("name", "version", *VALUE_FIELDS)}
         return json.dumps(values, default=_plain, sort_keys=True, separators=(",", ":"))

@@ -6,6 +6,8 @@ from poolkit.schemas.findings import Finding, findings_table
 from poolkit.schemas.model import Column, Table, column, table
 from poolkit.schemas.tables import (
     ACTIONS,
+    AMENDMENTS,
+    APPROVALS,
     CALLS,
     CALLS_MADE,
     CONTENTS,
@@ -17,6 +19,7 @@ from poolkit.schemas.tables import (
     ORDERS,
     POOLS,
     READINGS,
+    RECALLS,
     RESULTS,
     RUNS,
     SAMPLES,
@@ -29,6 +32,8 @@ from poolkit.schemas.tables import (
 
 __all__ = [
     "ACTIONS",
+    "AMENDMENTS",
+    "APPROVALS",
     "CALLS",
     "CALLS_MADE",
     "CONTENTS",
@@ -40,6 +45,7 @@ __all__ = [
     "ORDERS",
     "POOLS",
     "READINGS",
+    "RECALLS",
     "RESULTS",
     "RUNS",
     "SAMPLES",

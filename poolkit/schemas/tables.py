@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from poolkit.schemas.model import column, table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.string()
@@ -163,7 +163,12 @@ RESULTS = table(
         minimum=0.0,
         maximum=1.0,
     ),
-    column("evidence", TEXT, "specimen/run/well that decided; null when nothing was read.", null=True),
+    column(
+        "evidence",
+        TEXT,
+        "specimen/run/well that decided, or the amendment that did; null when nothing was read.",
+        null=True,
+    ),
     column("protocol", TEXT, "name@version of the rules applied."),
     column("decided_at", TIME, "End of the deciding run; the moment of computation where there is none."),
     key=("sample_id",),
@@ -181,6 +186,39 @@ ORDERS = table(
     key=("order_id",),
 )
 
+AMENDMENTS = table(
+    "amendments",
+    "What a person asked to have corrected; it counts when enough others have approved it.",
+    column("amendment_id", TEXT, "amendment/sample/number."),
+    column("sample_id", TEXT, "The sample."),
+    column("status", TEXT, "Where it should stand.", vocabulary=STATUSES),
+    column("reason", TEXT, "Why."),
+    column("actor", TEXT, "Who asked for it, a pseudonym."),
+    column("asked_at", TIME, "When."),
+    column("approvals", pa.int16(), "How many other persons have to approve it.", minimum=0),
+    key=("amendment_id",),
+)
+
+APPROVALS = table(
+    "approvals",
+    "Who agreed to an amendment.",
+    column("amendment_id", TEXT, "The amendment."),
+    column("actor", TEXT, "Who approved it, a pseudonym; never who asked for it."),
+    column("approved_at", TIME, "When."),
+    key=("amendment_id", "actor"),
+)
+
+RECALLS = table(
+    "recalls",
+    "Runs whose calls settle nothing any more, because what they rest on was recalled.",
+    column("recall_id", TEXT, "recall/number."),
+    column("run_id", TEXT, "The run."),
+    column("reason", TEXT, "Why."),
+    column("actor", TEXT, "Who recalled it, a pseudonym."),
+    column("recalled_at", TIME, "When."),
+    key=("recall_id", "run_id"),
+)
+
 FINDINGS = table(
     "findings",
     "What does not add up, for a person to look at.",
@@ -191,5 +229,9 @@ FINDINGS = table(
 )
 
 TABLES = {
-    each.name: each for each in (SAMPLES, POOLS, MEMBERS, WELLS, RUNS, READINGS, CALLS, RESULTS, ORDERS, FINDINGS)
+    each.name: each
+    for each in (
+        *(SAMPLES, POOLS, MEMBERS, WELLS, RUNS, READINGS, CALLS, RESULTS, ORDERS),
+        *(AMENDMENTS, APPROVALS, RECALLS, FINDINGS),
+    )
 }

@@ -1,173 +1,220 @@
-"""The ledger: which commits there are and which segments each names, in SQL."""
+"""The ledger: which commits there are and which segments each names, in SQL on SQLite or PostgreSQL."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import sqlalchemy as sa
 
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import SCHEMA_VERSION
+from poolkit.trace.files import create_private, sync_folder
+from poolkit.trace.heads import FIRST, Seal
+from poolkit.trace.record import Commit, Record, Segment, columns_of, commit_of
+
+__all__ = ["Commit", "Ledger", "Segment", "make_ledger"]
+
+SealCommit = Callable[[Commit, Sequence[Segment]], Seal]
 
 _METADATA = sa.MetaData()
-_STORE = sa.Table("store", _METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+STORE = sa.Table("store", _METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
 _COMMITS = sa.Table(
     "commits",
     _METADATA,
-    sa.Column("commit_id", sa.Integer, primary_key=True),
+    sa.Column("commit_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text),
     sa.Column("content_key", sa.Text, nullable=False, unique=True),
     sa.Column("committed_at", sa.Text, nullable=False),
     sa.Column("computed_at", sa.Text, nullable=False),
     sa.Column("protocol", sa.Text, nullable=False),
     sa.Column("protocol_values", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
-    sa.Column("summary", sa.JSON, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text),
+    sa.Column("signature", sa.Text),
 )
 _SEGMENTS = sa.Table(
     "segments",
     _METADATA,
-    sa.Column("commit_id", sa.Integer, sa.ForeignKey("commits.commit_id"), primary_key=True),
-    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("commit_id", sa.Integer, sa.ForeignKey("commits.commit_id"), primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("path", sa.Text, nullable=False),
     sa.Column("table_name", sa.Text, nullable=False),
-    sa.Column("n_rows", sa.Integer, nullable=False),
-    sa.Column("n_bytes", sa.Integer, nullable=False),
+    sa.Column("n_rows", sa.BigInteger, nullable=False),
+    sa.Column("n_bytes", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("rows_root", sa.Text),
+    sa.Column("salt_key", sa.Text),
 )
+_OF_SEGMENT = ("path", "n_rows", "n_bytes", "sha256", "rows_root", "salt_key")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One file of a commit: part of one table."""
-
-    path: str
-    table: str
-    n_rows: int
-    n_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One run, kept as a whole.
+class Last(NamedTuple):
+    """What the next commit stands on.
 
     Attributes
     ----------
     commit_id : int
-        Counted from 1.
-    content_key : str
-        SHA-256 of the inputs and the protocol: the same folder gives the same key.
-    committed_at, computed_at : datetime
-        When it was written, and the moment the computation speaks of.
-    protocol, source : str
-        The rules and the folder.
-    summary : dict
-        Counts of the run.
-    repeated : bool
-        Whether the folder was known already, so that nothing was written.
+        Of the last commit; 0 where there is none.
+    committed_at : datetime or None
+        When it was written.
+    head : str
+        Its head.
     """
 
     commit_id: int
-    content_key: str
-    committed_at: datetime
-    computed_at: datetime
-    protocol: str
-    source: str
-    summary: dict[str, Any]
-    repeated: bool = False
+    committed_at: datetime | None
+    head: str
 
 
 class Ledger:
-    """The SQL side of a store; every call is one transaction."""
+    """The SQL side of a store; every call is one transaction.
 
-    def __init__(self, path: Path) -> None:
-        # A path may hold what means something in a URL, so it does not become part of one.
-        url = sa.URL.create("sqlite", database=str(path))
-        self._engine = sa.create_engine(url, connect_args={"timeout": 60})
-        sa.event.listen(self._engine, "connect", _make_durable)
+    Parameters
+    ----------
+    url
+        Of the database.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._held: sa.Connection | None = None
+        with _named("open the ledger"):
+            self._engine = _engine(url)
 
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
 
+    def where(self) -> str:
+        """Return the database's name, for messages."""
+        return str(self.url.database) if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    def is_made(self) -> bool:
+        """Whether the tables are there."""
+        with _named("open the ledger"), self._engine.connect() as connection:
+            return sa.inspect(connection).has_table(STORE.name)
+
     def prepare(self) -> None:
         """Make the tables of a new ledger."""
-        with _named("make the ledger"), self._engine.begin() as connection:
+        values = {"schema_version": str(SCHEMA_VERSION), "store_id": uuid4().hex}
+        with _named("make the ledger"), self._writing() as connection:
             _METADATA.create_all(connection)
-            connection.execute(_STORE.insert().values(name="schema_version", value=str(SCHEMA_VERSION)))
+            connection.execute(STORE.insert(), [{"name": name, "value": value} for name, value in values.items()])
 
-    def refuse_newer(self) -> None:
-        """Refuse a ledger that a newer poolkit wrote."""
-        query = sa.select(_STORE.c.value).where(_STORE.c.name == "schema_version")
+    def store_id(self) -> str:
+        """Return the store's id; refuse a ledger that another poolkit wrote."""
+        query = sa.select(STORE.c.name, STORE.c.value)
         with _named("open the ledger"), self._engine.connect() as connection:
-            written = connection.scalar(query)
-        if written is None or not written.isdecimal() or int(written) > SCHEMA_VERSION:
-            what = f"expected at most {SCHEMA_VERSION}, found {written}; a newer poolkit wrote this store"
-            raise TraceError("the store cannot be read", [Problem("schema version", what)])
+            values = {row.name: row.value for row in connection.execute(query)}
+        written = values.get("schema_version")
+        if written == str(SCHEMA_VERSION) and values.get("store_id"):
+            return str(values["store_id"])
+        older = written is not None and written.isdecimal() and int(written) < SCHEMA_VERSION
+        what = f"expected at most {SCHEMA_VERSION}, found {written}; a newer poolkit wrote this store"
+        if older:
+            what = f"expected {SCHEMA_VERSION}, found {written}; no released poolkit wrote this store, make it anew"
+        raise TraceError("the store cannot be read", [Problem("schema version", what)])
+
+    def last(self) -> Last:
+        """Return what the next commit stands on."""
+        with _named("read the ledger"), self._reading() as connection:
+            return _last(connection)
 
     def commits(self) -> list[Commit]:
         """Return all commits, oldest first."""
-        with _named("read the ledger"), self._engine.connect() as connection:
+        with _named("read the ledger"), self._reading() as connection:
             rows = connection.execute(sa.select(_COMMITS).order_by(_COMMITS.c.commit_id)).mappings().all()
-        return [_commit(row) for row in rows]
+            return [_commit(row) for row in rows]
 
     def find(self, content_key: str) -> Commit | None:
         """Return the commit of these contents, if there is one."""
-        with _named("read the ledger"), self._engine.connect() as connection:
+        with _named("read the ledger"), self._reading() as connection:
             query = sa.select(_COMMITS).where(_COMMITS.c.content_key == content_key)
             row = connection.execute(query).mappings().first()
-        return None if row is None else _commit(row)
+            return None if row is None else _commit(row)
 
-    def segments(self) -> list[tuple[int, Segment]]:
-        """Return every segment with its commit, in order of commit and writing."""
-        query = sa.select(_SEGMENTS).order_by(_SEGMENTS.c.commit_id, _SEGMENTS.c.path)
-        with _named("read the ledger"), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [
-            (row["commit_id"], Segment(row["path"], row["table_name"], row["n_rows"], row["n_bytes"], row["sha256"]))
-            for row in rows
-        ]
+    def segments(self, *, after: int = 0) -> list[tuple[int, Segment]]:
+        """Return every segment with its commit, in order of commit and writing; only of commits after one, if asked."""
+        with _named("read the ledger"), self._reading() as connection:
+            return _segments(connection, after)
 
-    def append(
-        self,
-        *,
-        content_key: str,
-        committed_at: datetime,
-        computed_at: datetime,
-        protocol: str,
-        protocol_values: str,
-        source: str,
-        summary: dict[str, Any],
-        segments: Sequence[Segment],
-    ) -> Commit:
-        """Write a commit and the segments it names, all or nothing."""
-        values = {
-            "content_key": content_key,
-            "committed_at": committed_at.astimezone(UTC).isoformat(),
-            "computed_at": computed_at.astimezone(UTC).isoformat(),
-            "protocol": protocol,
-            "protocol_values": protocol_values,
-            "source": source,
-            "summary": summary,
-        }
-        with _named("write the ledger"), self._engine.begin() as connection:
-            last = connection.scalar(sa.select(sa.func.max(_COMMITS.c.commit_id))) or 0
-            connection.execute(_COMMITS.insert().values(commit_id=last + 1, **values))
-            for segment in segments:
-                connection.execute(
-                    _SEGMENTS.insert().values(
-                        commit_id=last + 1,
-                        path=segment.path,
-                        table_name=segment.table,
-                        n_rows=segment.n_rows,
-                        n_bytes=segment.n_bytes,
-                        sha256=segment.sha256,
-                    )
-                )
-        return _commit({"commit_id": last + 1, **values})
+    def records(self, *, after: int = 0) -> list[Record]:
+        """Return commits with their segments, oldest first; only those after one, if asked."""
+        query = sa.select(_COMMITS).where(_COMMITS.c.commit_id > after).order_by(_COMMITS.c.commit_id)
+        with _named("read the ledger"), self._reading() as connection:
+            commits = [_commit(row) for row in connection.execute(query).mappings()]
+            of: dict[int, list[Segment]] = {commit.commit_id: [] for commit in commits}
+            for commit_id, segment in _segments(connection, after):
+                # A commit may have come between the two questions.
+                if commit_id in of:
+                    of[commit_id].append(segment)
+        return [(commit, tuple(of[commit.commit_id])) for commit in commits]
+
+    def append(self, commit: Commit, segments: Sequence[Segment], *, after: int, seal: SealCommit) -> Commit:
+        """Write a commit and the segments it names, all or nothing.
+
+        Parameters
+        ----------
+        commit
+            Its number, time, `previous` and seal are given here.
+        segments
+            On the disk already.
+        after
+            The last commit when the computation began; 0 where there was none.
+        seal
+            Called with the commit but for its seal, and the segments.
+
+        Raises
+        ------
+        TraceError
+            When another commit was written meanwhile, or the database refuses; nothing is written then.
+        """
+        with _named("write the ledger"), self._writing() as connection:
+            last = _last(connection)
+            if last.commit_id != after:
+                what = f"expected commit {after} to be the last, found {last.commit_id}"
+                raise TraceError("another process has written to the store meanwhile", [Problem("ledger", what)])
+            now = _now()
+            # A clock that was set back must not put a commit before the one it stands on.
+            if last.committed_at is not None and now <= last.committed_at:
+                now = last.committed_at + timedelta(microseconds=1)
+            commit = replace(commit, commit_id=last.commit_id + 1, committed_at=now, previous=last.head)
+            commit = replace(commit, **seal(commit, segments)._asdict())
+            connection.execute(_COMMITS.insert().values(columns_of(commit)))
+            rows = [_row(commit.commit_id, position, segment) for position, segment in enumerate(segments)]
+            if rows:
+                connection.execute(_SEGMENTS.insert(), rows)
+        return commit
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        # What holds the store may see no more than it holds: a connection that is lost must not be replaced in silence.
+        if self._held is not None:
+            with self._held.begin():
+                yield self._held
+        else:
+            with self._engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        if self._held is not None:
+            with self._held.begin():
+                yield self._held
+        else:
+            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+                yield connection
 
 
 def make_ledger(path: Path) -> None:
@@ -184,7 +231,9 @@ def make_ledger(path: Path) -> None:
     try:
         for leftover in path.parent.glob(f"{partial.name}*"):
             leftover.unlink()
-        made = Ledger(partial)
+        # SQLite gives its other files the mode of this one.
+        os.close(create_private(partial))
+        made = Ledger(sqlite_url(partial))
         try:
             made.prepare()
         finally:
@@ -196,34 +245,66 @@ def make_ledger(path: Path) -> None:
         raise TraceError("could not make the ledger", [Problem(str(path), str(reason.strerror or reason))]) from reason
 
 
-def sync_folder(folder: Path) -> None:
-    """Return when the folder's names are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def sqlite_url(path: Path) -> sa.URL:
+    """Return the URL of a file; a path may hold what means something in a URL, so it does not become part of one."""
+    return sa.URL.create("sqlite", database=str(path))
 
 
-def _commit(row: Any) -> Commit:
-    return Commit(
-        row["commit_id"],
-        row["content_key"],
-        datetime.fromisoformat(row["committed_at"]),
-        datetime.fromisoformat(row["computed_at"]),
-        row["protocol"],
-        row["source"],
-        row["summary"],
-    )
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 60})
+    sa.event.listen(engine, "connect", _make_durable)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _make_durable(connection: Any, _record: object) -> None:
     """Ask SQLite to reach the disk before a commit returns, and to let readers read on meanwhile."""
+    # The driver begins transactions late, after the first question; `_begin` does it in time.
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _last(connection: sa.Connection) -> Last:
+    columns = _COMMITS.c
+    query = sa.select(columns.commit_id, columns.committed_at, columns.head).order_by(columns.commit_id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return Last(0, None, FIRST) if row is None else Last(row[0], datetime.fromisoformat(row[1]), row[2])
+
+
+def _commit(row: sa.RowMapping) -> Commit:
+    try:
+        return commit_of(row)
+    except (TypeError, ValueError) as reason:
+        problem = Problem(f"commit {row['commit_id']}", f"expected times and counts, found none: {reason}")
+        raise TraceError("the ledger is broken", [problem]) from None
+
+
+def _segments(connection: sa.Connection, after: int) -> list[tuple[int, Segment]]:
+    columns = _SEGMENTS.c
+    query = sa.select(_SEGMENTS).where(columns.commit_id > after).order_by(columns.commit_id, columns.position)
+    return [
+        (row["commit_id"], Segment(table=row["table_name"], **{name: row[name] for name in _OF_SEGMENT}))
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _row(commit_id: int, position: int, segment: Segment) -> dict[str, Any]:
+    named = {name: getattr(segment, name) for name in _OF_SEGMENT}
+    return {"commit_id": commit_id, "position": position, "table_name": segment.table} | named
 
 
 @contextmanager
@@ -233,4 +314,6 @@ def _named(doing: str) -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as reason:
         cause = getattr(reason, "orig", None) or reason
-        raise TraceError(f"could not {doing}", [Problem("ledger", str(cause))]) from reason
+        lost = isinstance(reason, sa.exc.DBAPIError) and reason.connection_invalidated
+        title = "the ledger cannot be reached" if lost else f"could not {doing}"
+        raise TraceError(title, [Problem("ledger", str(cause))]) from reason

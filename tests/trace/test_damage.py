@@ -21,15 +21,22 @@ def test_leftovers_of_a_crash_are_cleaned_by_the_next_run_of_the_folder(days: Da
     days.is_whole_after_another_run(store)
 
 
-def test_a_store_of_a_newer_schema_is_let_alone(days: Days) -> None:
-    store = days.copy("newer")
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        (99, "schema version: expected at most 2, found 99; a newer poolkit wrote this store"),
+        (1, "schema version: expected 2, found 1; no released poolkit wrote this store, make it anew"),
+    ],
+)
+def test_a_store_of_another_schema_is_let_alone(days: Days, version: int, says: str) -> None:
+    store = days.copy(f"of schema {version}")
     with sqlite3.connect(store / "ledger.sqlite") as ledger:
-        changed = ledger.execute("UPDATE store SET value = '99' WHERE name = 'schema_version'")
+        changed = ledger.execute("UPDATE store SET value = ? WHERE name = 'schema_version'", [str(version)])
         assert changed.rowcount == 1
     ledger.close()
     with pytest.raises(TraceError, match="the store cannot be read") as caught:
         poolkit.Lab.open(store)
-    assert "schema version: expected at most 1, found 99; a newer poolkit wrote this store" in str(caught.value)
+    assert says in str(caught.value)
 
 
 def test_no_store(tmp_path: Path) -> None:

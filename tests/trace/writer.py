@@ -11,7 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 import poolkit
-from poolkit.trace import ledger, segments
+from poolkit.trace import files
+from poolkit.trace import store as stores
+from poolkit.trace.record import Commit
 
 # Parquet writes a few bytes about each page; dying at each of these would say nothing new.
 _PAGE_HEADER = 100
@@ -63,7 +65,7 @@ def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> Non
     stepping(os, "pwrite")
     stepping(Path, "rename")
     stepping(Path, "mkdir")
-    stepping(segments._Hashed, "write", lambda _, data: len(data) > _PAGE_HEADER)
+    stepping(files.Sink, "write", lambda _, data: len(data) > _PAGE_HEADER)
     sa.event.listen(sa.Engine, "before_cursor_execute", step)
     sa.event.listen(sa.Engine, "commit", step)
     with poolkit.Lab.open(store) as lab:
@@ -73,14 +75,15 @@ def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> Non
 
 def run_and_stop_after_the_commit(store: Path, folder: Path, how: signal.Signals) -> None:
     """Run, and be sent a signal when the second commit is in the ledger and is about to be handed on."""
-    whole = ledger._commit
+    whole = stores.Store.commit
 
-    def stopped(row: Any) -> ledger.Commit:
-        if row["commit_id"] == 2:
+    def stopped(*given: Any, **options: Any) -> Commit:
+        commit = whole(*given, **options)
+        if commit.commit_id == 2:
             os.kill(os.getpid(), how)
-        return whole(row)
+        return commit
 
-    ledger._commit = stopped
+    stores.Store.commit = stopped
     run(store, folder)
 
 
