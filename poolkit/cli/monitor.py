@@ -37,7 +37,9 @@ def monitor(
     window_days: Annotated[int, typer.Option("--window", help="Days of the rolling window.", min=1)] = 10,
     protocol: Annotated[
         str | None,
-        typer.Option("--protocol", help="Rules with the targets, if not a preset was used last.", metavar="NAME|FILE"),
+        typer.Option(
+            "--protocol", help="Rules whose targets are charted; those used last by default.", metavar="NAME|FILE"
+        ),
     ] = None,
     zone: Annotated[str, typer.Option("--zone", help="IANA time zone in which a day begins at midnight.")] = "UTC",
     picture: Annotated[

@@ -350,7 +350,7 @@ class Lab:
         zone
             IANA time zone in which a day begins at midnight.
         **options
-            `protocol`, where that of the last commit did not come with poolkit; `baselines` of control charts.
+            `protocol`, whose targets are charted in place of the last commit's; `baselines` of control charts.
 
         Returns
         -------

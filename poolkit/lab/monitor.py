@@ -1,5 +1,6 @@
 """Monitoring of what a store holds."""
 
+import json
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.compute as pc
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules, monitor
 from poolkit.quality.controls import CONTROLS
-from poolkit.trace.ledger import Commit
+from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
 
 _COLUMNS = {
@@ -50,8 +51,8 @@ def monitor_store(
 
 
 def _targets(commits: Sequence[Commit], protocol: Protocol | str | None) -> tuple[str, ...]:
-    if protocol is None:
-        # Not every commit is computed by a protocol, and a laboratory's own has to be given.
-        names = [commit.protocol.partition("@")[0] for commit in commits if commit.protocol]
-        protocol = names[-1] if names else None
-    return () if protocol is None else load_protocol(protocol).targets
+    if protocol is not None:
+        return load_protocol(protocol).targets
+    # Not every commit is computed by a protocol.
+    values = (json.loads(commit.protocol_values or "{}") for commit in reversed(commits))
+    return next((tuple(each["targets"]) for each in values if "targets" in each), ())

@@ -16,7 +16,7 @@ _COLUMNS, _CHART_WIDTH, _CHART_HEIGHT = 3, 310, 170
 _CHARTS_SHOWN, _POINTS_SHOWN = 12, 60
 _FARTHEST = 5.0  # standard deviations; what lies farther is drawn at the edge
 _VERDICT_COLOUR = {"ok": GREEN, "too few": GREY, "watch": BROWN}
-_GROUP = {"instrument_id": "instrument", "extraction_lot": "extraction lot", "amplification_lot": "amplification lot"}
+_GROUP = {"instrument_id": "instrument", "extraction_lot": "extr. lot", "amplification_lot": "ampl. lot"}
 
 _Row = dict[str, Any]
 _Scale = Callable[[float], float]
@@ -230,7 +230,7 @@ def _chart(drawing: Drawing, left: float, top: float, chart: _Row, rate: _Row | 
     """Draw one Levey-Jennings chart: Ct against the readings in order, lines at the mean and 1 to 3 deviations."""
     mean, sd = chart["mean_cycles"], chart["sd_cycles"]
     verdict = "no reading in the last window" if rate is None else rate["verdict"]
-    inner, upper, lower, end = left + 38, top + 36, top + _CHART_HEIGHT - 16, left + _CHART_WIDTH - 22
+    inner, upper, lower, end = left + 38, top + 42, top + _CHART_HEIGHT - 16, left + _CHART_WIDTH - 22
     name = chart["group"]
     drawing.text(
         left, top + 12, shortened(name, _CHART_WIDTH - 110, 12, bold=True), hint=name, font_size=12, font_weight="bold"
@@ -254,7 +254,7 @@ def _chart(drawing: Drawing, left: float, top: float, chart: _Row, rate: _Row | 
         drawing.text(end + 3, y(z) + 3.5, f"{z:+d} sd" if z else "mean", font_size=8, fill=GREY)
     step = (end - inner - 12) / max(len(points) - 1, 1)
     places = [
-        (inner + 6 + step * number, y(row["z"]) if row["z"] is not None else upper - 2)
+        (inner + 6 + step * number, y(row["z"]) if row["z"] is not None else upper - 4)
         for number, row in enumerate(points)
     ]
     drawing.polyline([place for place, row in zip(places, points, strict=True) if row["z"] is not None], stroke=SKY)

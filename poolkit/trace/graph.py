@@ -143,7 +143,7 @@ def _add_samples(
 ) -> None:
     for name, row in samples.items():
         where = row["detail"].partition(" into tube ")[0]
-        lines = [where, f"subject {row['subject_id']}"]
+        lines = [where, f"subject {row['subject_id']}" if row["subject_id"] else ""]
         if parent[name] is not None:
             lines.append(f"again for {parent[name]}")
         band = len(_ancestors(name, parent))

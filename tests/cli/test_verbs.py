@@ -21,7 +21,7 @@ def test_version() -> None:
 
 def test_every_verb_has_help_of_one_sentence_and_every_option_is_described() -> None:
     listed = poolkit("--help").stdout
-    for verb in ("demo", "simulate", "plate", "run", "results", "orders", "findings", "trace", "protocols"):
+    for verb in ("demo", "simulate", "plate", "run", "results", "orders", "findings", "trace", "monitor", "protocols"):
         assert verb in listed
         said = poolkit(verb, "--help").stdout
         assert "json" in said

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import poolkit
-from poolkit import Failures, Lab, ProtocolError
+from poolkit import Failures, Lab
 from poolkit.quality import MonitorRules, monitor
 
 
@@ -64,11 +64,11 @@ def test_an_empty_store(tmp_path: Path) -> None:
         assert lab.monitor().verdict is None
 
 
-def test_targets_of_rules_that_did_not_come_with_poolkit_have_to_be_given(tmp_path: Path) -> None:
-    own = poolkit.load_protocol("cn-10in1-2020").revised("1", source="ours", name="our-own")
+def test_targets_are_those_of_the_last_rules_unless_others_are_given(tmp_path: Path) -> None:
+    ours = poolkit.load_protocol("cn-10in1-2020")
+    own = ours.revised("1", source="ours", name="our-own", targets=("N",), targets_for_positive=1)
     poolkit.write_day(poolkit.simulate_day(50, 0.0, 1).day, tmp_path / "day")
     with Lab.open(tmp_path / "store") as lab:
         lab.run(tmp_path / "day", protocol=own)
-        with pytest.raises(ProtocolError, match="our-own"):
-            lab.monitor()
-        assert set(lab.monitor(protocol=own).charts["target"].to_pylist()) == {"ORF1ab", "N"}
+        assert set(lab.monitor().charts["target"].to_pylist()) == {"N"}
+        assert set(lab.monitor(protocol=ours).charts["target"].to_pylist()) == {"ORF1ab", "N"}

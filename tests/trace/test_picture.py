@@ -171,6 +171,16 @@ def chain(sample: str, tube: str, plate: str, run: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRACE.schema)
 
 
+def test_of_a_run_only_the_well_that_was_called_is_marked() -> None:
+    rows = chain("S", "T", "P", "R").to_pylist()
+    place = {"specimen_id": "S", "plate_id": "P", "well": "A02"}
+    rows += [step("plated", 1, "specimen in P/A02", **place), step("called", 2, "negative", run_id="R", **place)]
+    graph = graph_of(pa.Table.from_pylist(rows, schema=TRACE.schema), "S")
+    assert graph.edges[("well", "P", "A01"), ("run", "R")]
+    assert not graph.edges[("well", "P", "A02"), ("run", "R")]
+    assert not graph.edges[("sample", "S"), ("well", "P", "A02")]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_ids_are_only_ever_text(name: str) -> None:
     trace = chain(f"S{name}", f"T{name}", f"P{name}", f"R{name}")
