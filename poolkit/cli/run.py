@@ -14,7 +14,7 @@ from poolkit.errors import FormatError, Problem
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolkit.trace.ledger import Commit
+    from poolkit.trace.record import Commit
 
 _SHOWN = 10
 

@@ -22,6 +22,7 @@ from poolkit.lab.writing import changed_results, write_inputs, write_outcome
 from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.schemas import FINDINGS, Day, History
+from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
 from poolkit.trace.lineage import lineage
 from poolkit.trace.record import Commit, Segment
@@ -50,15 +51,29 @@ class Lab:
         self._store = store
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, create: bool = True) -> "Lab":
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        data: Place | None = None,
+        create: bool = True,
+        read_only: bool = False,
+    ) -> "Lab":
         """Open a store, or make one.
 
         Parameters
         ----------
         path
-            The store's folder.
+            The store's folder, or where several hosts write, the URL of a database of PostgreSQL as
+            ``postgresql://lab@bench/days``.
+        data
+            Where the segments stand: a folder, a URL as ``s3://bucket/lab``, a file system of pyarrow, or a file system
+            of pyarrow or fsspec and a folder in it. In the store's folder by default; a database always needs it.
         create
             Whether to make it when it is not there.
+        read_only
+            Whether to read only the journal that stands beside the data, up to the last commit that is whole there. So
+            a copy opens that was made while the store was being written; nothing is locked or written.
 
         Returns
         -------
@@ -68,7 +83,7 @@ class Lab:
         Raises
         ------
         TraceError
-            When there is no store, or a newer poolkit wrote it.
+            When there is no store, it cannot be reached, another poolkit wrote it, or the data is another store's.
 
         Examples
         --------
@@ -77,7 +92,7 @@ class Lab:
         ...     lab.commits()
         []
         """
-        return cls(Store(path, create=create))
+        return cls(Store(path, data=data, create=create, read_only=read_only))
 
     def __enter__(self) -> "Lab":
         return self

@@ -9,7 +9,7 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from poolkit.errors import Problem, TraceError
 
-_FILE_MODE = 0o600
-_FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
 
 Place: TypeAlias = str | os.PathLike[str] | pafs.FileSystem | tuple[Any, str]
 
@@ -145,11 +145,18 @@ class LocalFiles(Files):
 
     def make_folder(self, path: str) -> None:
         """Make a folder unless it is there."""
-        folder = self.root / path
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(_FOLDER_MODE, exist_ok=True)
-            folder.chmod(_FOLDER_MODE)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.root
+        for part in ("", *PurePosixPath(path).parts):
+            folder /= part
+            if not folder.is_dir():
+                folder.mkdir(FOLDER_MODE, exist_ok=True)
+                folder.chmod(FOLDER_MODE)
+
+    def make_private(self) -> None:
+        """Close the folder of the data to all but its owner."""
+        self.make_folder("")
+        self.root.chmod(FOLDER_MODE)
 
     def create(self, path: str) -> Sink:
         """Open a new file for writing; refuse one that is there."""
@@ -341,8 +348,8 @@ def _files_at_url(url: str) -> Files:
 
 def create_private(path: Path) -> int:
     """Open a new file that only its owner may read and write, whatever the umask."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-    os.fchmod(handle, _FILE_MODE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    os.fchmod(handle, FILE_MODE)
     return handle
 
 
