@@ -10,6 +10,7 @@ import typer
 from poolkit import __version__
 from poolkit.cli.demo import demo
 from poolkit.cli.findings import findings
+from poolkit.cli.monitor import monitor
 from poolkit.cli.orders import orders
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
@@ -21,7 +22,18 @@ from poolkit.cli.trace import trace
 # What sysexits.h calls EX_SOFTWARE: a script must not take a defect of poolkit for findings (1) or bad input (2).
 DEFECT = 70
 
-VERBS: tuple[Callable[..., None], ...] = (demo, simulate, plate, run, results, orders, findings, trace, protocols)
+VERBS: tuple[Callable[..., None], ...] = (
+    demo,
+    simulate,
+    plate,
+    run,
+    results,
+    orders,
+    findings,
+    trace,
+    monitor,
+    protocols,
+)
 
 app = typer.Typer(
     name="poolkit",

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 def trace(
     any_id: Annotated[
-        str, typer.Argument(metavar="ID", help="A sample, subject, pool, tube, plate or run.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="ID", help="A sample, subject, pool, tube, plate, run or PLATE/WELL.", show_default=False
+        ),
     ],
     store: InStore,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything up- and downstream of a sample, subject, pool, tube, plate or run, in order of time."""
+    """Show everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time."""
     with answering(as_json=as_json) as answer:
         from poolkit import Lab  # noqa: PLC0415
 

@@ -1,17 +1,21 @@
 """Rows to bytes: each column appends its value to every row of a batch, and a row ends with SHA-256's padding.
 
-The code of a value: a text is its length plus one as a base-128 number, least digit first, then its bytes; a number is a
-byte 1 and eight bytes, least first; a list is its length plus one, then its texts; missing is a byte 0.
+The code of a value: a text is its length plus one as a base-128 number, least digit first, then its bytes; a number is
+a byte 1 and eight bytes, least first; a list is its length plus one, then its texts; missing is a byte 0.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
 
+Whole = int | np.signedinteger[Any]
+
 
 @kernel
-def _n_digits(value: int) -> int:
+def _n_digits(value: Whole) -> Whole:
     """Give the bytes that a length takes."""
     n = 1
     while value > 127:
@@ -21,7 +25,7 @@ def _n_digits(value: int) -> int:
 
 
 @kernel
-def _put_length(value: int, data: NDArray[np.uint8], at: int) -> int:
+def _put_length(value: Whole, data: NDArray[np.uint8], at: Whole) -> Whole:
     """Write a length, and give the place behind it."""
     while value > 127:
         data[at] = np.uint8((value & 127) | 128)
@@ -32,7 +36,7 @@ def _put_length(value: int, data: NDArray[np.uint8], at: int) -> int:
 
 
 @kernel
-def _put_text(texts: NDArray[np.uint8], start: int, stop: int, data: NDArray[np.uint8], at: int) -> int:
+def _put_text(texts: NDArray[np.uint8], start: Whole, stop: Whole, data: NDArray[np.uint8], at: Whole) -> Whole:
     """Write a text behind its length, and give the place behind it."""
     at = _put_length(stop - start + 1, data, at)
     for k in range(start, stop):

@@ -23,25 +23,25 @@ from poolkit.kernels import kernel
 _LANES = 16
 _WORDS = 16  # of a block
 _NODE = b"\x01"
-
-# Cube roots of the first 64 primes and square roots of the first 8: the first 32 bits of their fractions.
-_ROUNDS = tuple(
-    int(word, 16)
-    for word in """
-    428a2f98 71374491 b5c0fbcf e9b5dba5 3956c25b 59f111f1 923f82a4 ab1c5ed5 d807aa98 12835b01 243185be 550c7dc3 72be5d74
-    80deb1fe 9bdc06a7 c19bf174 e49b69c1 efbe4786 0fc19dc6 240ca1cc 2de92c6f 4a7484aa 5cb0a9dc 76f988da 983e5152 a831c66d
-    b00327c8 bf597fc7 c6e00bf3 d5a79147 06ca6351 14292967 27b70a85 2e1b2138 4d2c6dfc 53380d13 650a7354 766a0abb 81c2c92e
-    92722c85 a2bfe8a1 a81a664b c24b8b70 c76c51a3 d192e819 d6990624 f40e3585 106aa070 19a4c116 1e376c08 2748774c 34b0bcb5
-    391c0cb3 4ed8aa4a 5b9cca4f 682e6ff3 748f82ee 78a5636f 84c87814 8cc70208 90befffa a4506ceb bef9a3f7 c67178f2
-    """.split()
-)
-_START = np.array(
-    [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19], np.uint32
-)
+_INTERPRETED = bool(getattr(config, "DISABLE_JIT", False))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _compress(_typing: Any, state: Any, words: Any) -> Any:
+def _root(value: int, degree: int) -> int:
+    """Give the whole part of a root."""
+    low, high = 0, 1 << (value.bit_length() // degree + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**degree <= value else (low, middle)
+    return low
+
+
+# The first 32 bits of the fractions of the cube roots of the first 64 primes, and of the square roots of the first 8.
+_PRIMES = [n for n in range(2, 312) if all(n % k for k in range(2, n))]
+_ROUNDS = tuple(_root(prime << 96, 3) & 0xFFFFFFFF for prime in _PRIMES)
+_START = np.array([_root(prime << 64, 2) & 0xFFFFFFFF for prime in _PRIMES[:8]], np.uint32)
+
+
+def _compression(_typing: Any, state: Any, words: Any) -> Any:
     """Take one block of each lane into its state: state (8, lanes) is changed, words (16, lanes) are read.
 
     Written in the compiler's own vectors, because the loop over lanes around sixty-four rounds is not vectorised.
@@ -68,7 +68,8 @@ def _compress(_typing: Any, state: Any, words: Any) -> Any:
         def turned(word: Any, *by: int) -> list[Any]:
             return [builder.or_(builder.lshr(word, number(n)), builder.shl(word, number(32 - n))) for n in by]
 
-        def parity(one: Any, two: Any, three: Any) -> Any:
+        def parity(*words: Any) -> Any:
+            one, two, three = words
             return builder.xor(builder.xor(one, two), three)
 
         def total(*words: Any) -> Any:
@@ -97,6 +98,9 @@ def _compress(_typing: Any, state: Any, words: Any) -> Any:
     return types.void(state, words), generate
 
 
+_compress: Any = intrinsic(_compression)
+
+
 @kernel
 def _hash_messages(words: NDArray[np.uint32], first: NDArray[np.int64], digests: NDArray[np.uint32]) -> None:
     """Hash padded messages, sixteen at a time; see `hash_messages`."""
@@ -120,7 +124,10 @@ def _hash_messages(words: NDArray[np.uint32], first: NDArray[np.int64], digests:
                     for row in range(_WORDS):
                         word = words[at * _WORDS + row]
                         block[row, lane] = (
-                            ((word & low) << three) | ((word & high) << byte) | ((word >> byte) & high) | (word >> three)
+                            ((word & low) << three)
+                            | ((word & high) << byte)
+                            | ((word >> byte) & high)
+                            | (word >> three)
                         )
             _compress(state, block)
             for lane in range(n_lanes):
@@ -187,7 +194,7 @@ def hash_messages(words: NDArray[np.uint32], first: NDArray[np.int64], digests: 
     the standard; message k has blocks first[k] to first[k + 1] of first (messages + 1,); digests (8, messages) is
     written. The caller guarantees that the padding is right.
     """
-    (_interpreted_messages if config.DISABLE_JIT else _hash_messages)(words, first, digests)
+    (_interpreted_messages if _INTERPRETED else _hash_messages)(words, first, digests)
 
 
 def hash_pairs(below: NDArray[np.uint32], above: NDArray[np.uint32]) -> None:
@@ -195,4 +202,4 @@ def hash_pairs(below: NDArray[np.uint32], above: NDArray[np.uint32]) -> None:
 
     below (8, at least 2 * nodes) is read; above (8, nodes) is written: node k stands above digests 2k and 2k + 1.
     """
-    (_interpreted_pairs if config.DISABLE_JIT else _hash_pairs)(below, above)
+    (_interpreted_pairs if _INTERPRETED else _hash_pairs)(below, above)

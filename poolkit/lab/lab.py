@@ -17,10 +17,12 @@ from poolkit.deconvolution import open_orders
 from poolkit.errors import FormatError, SchemaError
 from poolkit.formats import content_key, read_day
 from poolkit.lab.large import compute_large, scan
+from poolkit.lab.monitor import monitor_store
 from poolkit.lab.summary import Stopwatch, counts, summarise
 from poolkit.lab.writing import changed_results, write_inputs, write_outcome
 from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
+from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
 from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
@@ -329,12 +331,12 @@ class Lab:
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
 
     def trace(self, any_id: str) -> pa.Table:
-        """Return everything up- and downstream of a sample, subject, pool, tube, plate or run, in order of time.
+        """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.
 
         Parameters
         ----------
         any_id
-            Whatever stands on a barcode.
+            Whatever stands on a barcode; a well as ``PLATE/WELL``.
 
         Returns
         -------
@@ -347,6 +349,25 @@ class Lab:
             When nothing in the store has this id.
         """
         return lineage(self._store.snapshot(), any_id)
+
+    def monitor(self, *, rules: MonitorRules | None = None, zone: str = "UTC", **options: Any) -> Monitoring:
+        """Return whether the pooling is still sound, and instruments and lots are still in control.
+
+        Parameters
+        ----------
+        rules
+            Windows and limits; those of the documents by default.
+        zone
+            IANA time zone in which a day begins at midnight.
+        **options
+            `protocol`, where that of the last commit did not come with poolkit; `baselines` of control charts.
+
+        Returns
+        -------
+        Monitoring
+            Tables ``rates``, ``charts`` and ``points``.
+        """
+        return monitor_store(self._store.snapshot(), self._store.commits(), rules=rules, zone=zone, **options)
 
 
 def _ended_since(day: Day, known: Commit, moment: datetime | None) -> bool:

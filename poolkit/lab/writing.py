@@ -16,14 +16,15 @@ def changed_results(results: pa.Table, prepared: Prepared, store: Snapshot) -> p
     if prepared.history is None:
         return results
     compared = ["status", "evidence", "probability"]
-    before = store.results(columns=["sample_id", *compared])
+    # Whoever is in the store and touched by the day is in its history.
+    before = store.results_of(plain(prepared.history.samples["sample_id"]), columns=["sample_id", *compared])
     places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
     known = np.flatnonzero(places >= 0)
     old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
-    same = equal_rows(new, old, RESULTS, compared)
-    keep = np.ones(results.num_rows, np.bool_)
-    keep[known[same]] = False
-    return results.filter(pa.array(keep))
+    changed = new.filter(pa.array(~equal_rows(new, old, RESULTS, compared)))
+    first = results.slice(known.size) if (places[: known.size] >= 0).all() else results.filter(pa.array(places < 0))
+    # New samples first: their results then stand as the samples do, and need no entry of their own in the index.
+    return pa.concat_tables([first, changed])
 
 
 def write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:

@@ -163,7 +163,12 @@ RESULTS = table(
         minimum=0.0,
         maximum=1.0,
     ),
-    column("evidence", TEXT, "specimen/run/well that decided, or the amendment that did; null when nothing was read.", null=True),
+    column(
+        "evidence",
+        TEXT,
+        "specimen/run/well that decided, or the amendment that did; null when nothing was read.",
+        null=True,
+    ),
     column("protocol", TEXT, "name@version of the rules applied."),
     column("decided_at", TIME, "End of the deciding run; the moment of computation where there is none."),
     key=("sample_id",),

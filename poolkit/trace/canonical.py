@@ -1,10 +1,10 @@
 """Rows as bytes: the same row gives the same bytes whatever file, dictionary or machine it comes from.
 
-A row is its values in the order of the schema: a text is its length plus one as a base-128 number, least digit first, and
-its UTF-8; a number a byte 1 and eight bytes, least first, of a whole number, of microseconds since 1970 UTC or of an IEEE
-754 double; a list its length plus one and its texts; missing a byte 0. A leaf is a byte 0, sixteen bytes of salt and the
-row (RFC 9162, section 2.1.1). The salt of row k is block k of AES-256 in counter mode under the segment's own salt key, so
-that the salt of one row tells nothing of another's.
+A row is its values in the order of the schema: a text is its length plus one as a base-128 number, least digit first,
+and its UTF-8; a number a byte 1 and eight bytes, least first, of a whole number, of microseconds since 1970 UTC or of
+an IEEE 754 double; a list its length plus one and its texts; missing a byte 0. A leaf is a byte 0, sixteen bytes of
+salt and the row (RFC 9162, section 2.1.1). The salt of row k is block k of AES-256 in counter mode under the segment's
+own salt key, so that the salt of one row tells nothing of another's.
 """
 
 import struct

@@ -1,8 +1,8 @@
-"""The head of a commit: one hash over its rows, its circumstances and the head before it, signed with a key held elsewhere.
+"""The head of a commit: one hash over its rows, its circumstances and the head before it, signed by a key elsewhere.
 
-A segment's leaf is its descriptor: path, table, counts, SHA-256 of the file, root of its rows, SHA-256 of its salt key. The
-root of a commit is the RFC 9162 tree hash over its segments' leaves, and the head is SHA-256 over the store's id, the
-commit's number and time, the head before, the root, and the SHA-256 of everything else that the ledger says of it.
+A segment's leaf is its descriptor: path, table, counts, SHA-256 of the file, root of its rows, SHA-256 of its salt key.
+The root of a commit is the RFC 9162 tree hash over its segments' leaves, and the head is SHA-256 over the store's id,
+the commit's number and time, the head before, the root, and the SHA-256 of everything else that the ledger says of it.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from poolkit.trace.merkle import leaf_hash, path_of, root_of, words_of
-from poolkit.trace.record import Commit, Segment
+from poolkit.trace.record import Commit, Segment, written_time
 
 FIRST = hashlib.sha256(b"poolkit: no commit before").hexdigest()
 _HEAD = b"poolkit commit head v1\n"
@@ -103,7 +103,7 @@ def circumstances(store_id: str, commit: Commit, root: str) -> dict[str, Any]:
     """Return what a head is made of; counts, rules and actors stand in it only as a hash."""
     told = {
         "actor": commit.actor,
-        "computed_at": commit.computed_at.isoformat(),
+        "computed_at": written_time(commit.computed_at),
         "content_key": commit.content_key,
         "kind": commit.kind,
         "protocol": commit.protocol,
@@ -113,7 +113,7 @@ def circumstances(store_id: str, commit: Commit, root: str) -> dict[str, Any]:
     }
     return {
         "commit_id": commit.commit_id,
-        "committed_at": commit.committed_at.isoformat(),
+        "committed_at": written_time(commit.committed_at),
         "metadata": hashlib.sha256(canonical_json(told)).hexdigest(),
         "previous": commit.previous,
         "root": root,

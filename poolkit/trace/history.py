@@ -3,11 +3,10 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, encode, first_seen, plain
 from poolkit.schemas import CALLS, MEMBERS, ORDERS, POOLS, RUNS, SAMPLES, WELLS, Day, History
-from poolkit.trace.snapshot import Snapshot
+from poolkit.trace.snapshot import Found, Snapshot
 
 
 def history_of(store: Snapshot, day: Day) -> History | None:
@@ -28,15 +27,12 @@ def history_of(store: Snapshot, day: Day) -> History | None:
 
     Notes
     -----
-    O(store): the key columns of every segment are read.
+    O(commits x texts of the day + rows of the row groups that hold what is touched), by the commits' indexes.
     """
     if not store.segments:
         return None
-    samples = store.table("samples")
-    members, pools = store.table("members"), store.table("pools")
-    wells, calls, runs = store.table("wells"), store.table("calls"), store.table("runs")
-    read_plates, read_runs = _named_runs(day, runs)
-    on_plates = _within(wells["plate_id"], read_plates)
+    read_plates, read_runs = _named_runs(store, day)
+    on_plates = store.rows("wells", columns=["specimen_id"], plate_id=read_plates)
     named = _texts(
         day.samples["sample_id"],
         day.samples["tube_id"],
@@ -45,30 +41,26 @@ def history_of(store: Snapshot, day: Day) -> History | None:
         day.pools["pool_id"],
         day.members["pool_id"],
         day.members["sample_id"],
-        wells["specimen_id"].filter(pa.array(on_plates)),
+        on_plates["specimen_id"],
     )
-    touched = _closed(_touched(store, samples, members, named), samples, members)
-    samples = samples.filter(pa.array(touched))
+    # Nearly all that a day names is new.
+    named = store.catalogue.known(named)
+    samples = _closed(store, named)
     ids = _texts(samples["sample_id"])
-    in_pools = _within(members["sample_id"], ids) | _within(members["pool_id"], named)
-    members = members.filter(pa.array(in_pools))
+    members = store.rows("members", sample_id=ids, pool_id=named)
     specimens = pa.concat_arrays([ids, _texts(samples["tube_id"], members["pool_id"]), named])
     plates = pa.concat_arrays([read_plates, _texts(day.wells["plate_id"])])
-    calls = calls.filter(pa.array(_within(calls["specimen_id"], specimens) | _within(calls["run_id"], read_runs)))
+    calls = store.rows("calls", specimen_id=specimens, run_id=read_runs)
     known_runs = pa.concat_arrays([_texts(calls["run_id"]), read_runs])
-    keep_wells = _within(wells["specimen_id"], specimens) | _within(wells["plate_id"], plates)
-    keep_runs = _within(runs["run_id"], known_runs) | _within(runs["plate_id"], plates)
-    orders = store.table("orders")
+    pools = store.rows("pools", pool_id=_texts(members["pool_id"], day.pools["pool_id"]))
     return History(
         _first_rows(samples).cast(SAMPLES.schema),
-        pools.filter(pa.array(_within(pools["pool_id"], _texts(members["pool_id"], day.pools["pool_id"])))).cast(
-            POOLS.schema
-        ),
+        pools.cast(POOLS.schema),
         members.cast(MEMBERS.schema),
-        wells.filter(pa.array(keep_wells)).cast(WELLS.schema),
-        runs.filter(pa.array(keep_runs)).cast(RUNS.schema),
+        store.rows("wells", specimen_id=specimens, plate_id=plates).cast(WELLS.schema),
+        store.rows("runs", run_id=known_runs, plate_id=plates).cast(RUNS.schema),
         calls.cast(CALLS.schema),
-        orders.filter(pa.array(_within(orders["sample_id"], ids))).cast(ORDERS.schema),
+        store.rows("orders", sample_id=ids).cast(ORDERS.schema),
     )
 
 
@@ -77,48 +69,58 @@ def _texts(*columns: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays([first_seen(*encode(column))[1] for column in columns])
 
 
-def _within(column: pa.ChunkedArray, texts: pa.Array) -> NDArray[np.bool_]:
-    """Return which rows hold one of the texts."""
-    codes, distinct = encode(column)
-    found = np.append(TextIndex.of(texts).find(distinct) >= 0, np.False_)
-    within: NDArray[np.bool_] = found[codes]
-    return within
-
-
-def _named_runs(day: Day, runs: pa.Table) -> tuple[pa.Array, pa.Array]:
+def _named_runs(store: Snapshot, day: Day) -> tuple[pa.Array, pa.Array]:
     """Return the plates that a day reads and the runs that it speaks of."""
     run_ids = _texts(day.readings["run_id"], *([] if day.runs is None else [day.runs["run_id"]]))
-    known = runs["plate_id"].filter(pa.array(_within(runs["run_id"], run_ids)))
+    known = store.rows("runs", columns=["plate_id"], run_id=run_ids)["plate_id"]
     # Without a runs table a run bears the name of its plate.
     plates = run_ids if day.runs is None else _texts(day.runs["plate_id"])
     return pa.concat_arrays([plates, _texts(known)]), run_ids
 
 
-def _touched(store: Snapshot, samples: pa.Table, members: pa.Table, named: pa.Array) -> NDArray[np.bool_]:
-    results = store.results(columns=["sample_id", "status"])
-    status = results["status"].cast(pa.string())
-    unsettled = results["sample_id"].filter(pc.is_in(status, pa.array(["suspect", "invalid", "pending"])))
-    mixed = members["sample_id"].filter(pa.array(_within(members["pool_id"], named)))
-    ids = pa.concat_arrays([named, plain(unsettled), _texts(mixed)])
-    return _within(samples["sample_id"], ids) | _within(samples["tube_id"], named)
+def _closed(store: Snapshot, named: pa.Array) -> pa.Table:
+    """Return all samples touched, and who shares a tube, a mixture or a swab with one of them, until nobody is added.
 
-
-def _closed(touched: NDArray[np.bool_], samples: pa.Table, members: pa.Table) -> NDArray[np.bool_]:
-    """Add all who share a tube, a mixture or a swab with a touched sample, until nobody is added."""
+    Each text is looked for once: a round asks only for what the one before it brought.
+    """
+    mixed = store.rows("members", columns=["sample_id"], pool_id=named)["sample_id"]
+    ids, tubes, swabs = pa.concat_arrays([named, store.open_samples(), _texts(mixed)]), named, _NOTHING
+    asked: dict[str, pa.Array] = {"sample_id": _NOTHING, "tube_id": _NOTHING, "recollect_of": _NOTHING}
+    rounds: list[Found] = []
     while True:
-        some = samples.filter(pa.array(touched))
-        ids = _texts(some["sample_id"])
-        mixtures = _texts(members["pool_id"].filter(pa.array(_within(members["sample_id"], ids))))
-        mixed = _texts(members["sample_id"].filter(pa.array(_within(members["pool_id"], mixtures))))
-        related = pa.concat_arrays([ids, mixed, _texts(some["recollect_of"])])
-        wider = (
-            _within(samples["sample_id"], related)
-            | _within(samples["tube_id"], _texts(some["tube_id"]))
-            | _within(samples["recollect_of"], ids)
-        )
-        if wider.sum() == touched.sum():
-            return wider
-        touched = wider
+        new = {
+            "sample_id": _without(ids, asked["sample_id"]),
+            "tube_id": _without(tubes, asked["tube_id"]),
+            "recollect_of": _without(swabs, asked["recollect_of"]),
+        }
+        if rounds and not any(len(texts) for texts in new.values()):
+            return _in_order(rounds)
+        found = store.find("samples", **new)
+        rounds.append(found)
+        asked = {column: pa.concat_arrays([asked[column], texts]) for column, texts in new.items()}
+        some = found.rows
+        swabs = _texts(some["sample_id"])
+        mixtures = _texts(store.rows("members", columns=["pool_id"], sample_id=swabs)["pool_id"])
+        mixed = store.rows("members", columns=["sample_id"], pool_id=mixtures)["sample_id"]
+        ids = pa.concat_arrays([swabs, _texts(mixed), _texts(some["recollect_of"])])
+        tubes = _texts(some["tube_id"])
+
+
+_NOTHING = pa.array([], pa.string())
+
+
+def _without(texts: pa.Array, known: pa.Array) -> pa.Array:
+    return texts.filter(pa.array(TextIndex.of(known).find(texts) < 0))
+
+
+def _in_order(rounds: list[Found]) -> pa.Table:
+    """Return the rows of several searches, each once, as they stand in the store."""
+    segments = np.concatenate([found.segments for found in rounds])
+    places = np.concatenate([found.places for found in rounds])
+    order = np.lexsort((places, segments))
+    again = np.zeros(order.size, np.bool_)
+    again[1:] = (np.diff(segments[order]) == 0) & (np.diff(places[order]) == 0)
+    return pa.concat_tables([found.rows for found in rounds]).take(pa.array(order[~again]))
 
 
 def _first_rows(samples: pa.Table) -> pa.Table:

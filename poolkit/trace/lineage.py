@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import TABLES, column, table
@@ -43,7 +42,7 @@ def lineage(store: Snapshot, any_id: str) -> pa.Table:
     store
         The store.
     any_id
-        A sample, subject, tube, pool, plate or run.
+        A sample, subject, tube, pool, plate, run, or well as ``PLATE/WELL``.
 
     Returns
     -------
@@ -57,17 +56,23 @@ def lineage(store: Snapshot, any_id: str) -> pa.Table:
 
     Notes
     -----
-    O(store): key columns are scanned.
+    O(commits + rows of the row groups that hold what is concerned), by the commits' indexes.
     """
-    samples, specimens, plates = _scope(store, any_id)
+    on_well = _on_well(store, any_id)
+    samples, specimens, plates = _scope(store, any_id, on_well)
     if not samples and not specimens and not plates:
-        kinds = "sample, subject, pool, tube, plate or run"
+        kinds = "sample, subject, pool, tube, plate, run or well"
         raise TraceError(
             "nothing to trace", [Problem(any_id, f"expected the id of a {kinds} in this store, found none")]
         )
     subject = {row["sample_id"]: row["subject_id"] for row in samples}
     events = [_collected(row) for row in samples]
-    events += _wells_and_runs(store, specimens, plates if not specimens else set())
+    wells = (
+        on_well
+        if on_well and not specimens
+        else _rows(store, "wells", specimen_id=specimens, plate_id=plates if not specimens else set())
+    )
+    events += _wells_and_runs(store, wells)
     events += _pooled(_rows(store, "members", sample_id=subject), samples, events)
     events += [_result(row) for row in _rows(store, "results", sample_id=subject)]
     events += [_order(row) for row in _rows(store, "orders", sample_id=subject)]
@@ -79,19 +84,23 @@ def lineage(store: Snapshot, any_id: str) -> pa.Table:
 
 def _rows(store: Snapshot, name: str, **values: Iterable[str]) -> list[dict[str, Any]]:
     """Return the rows of a table where any of these columns holds one of its values."""
-    wanted = None
-    for column_name, texts in values.items():
-        condition = pc.field(column_name).isin(pa.array(list(texts), _TEXT))
-        wanted = condition if wanted is None else wanted | condition
-    rows: list[dict[str, Any]] = store.table(name, filters=wanted).to_pylist()
+    rows: list[dict[str, Any]] = store.rows(name, columns=None, **values).to_pylist()
     return rows
 
 
-def _scope(store: Snapshot, any_id: str) -> tuple[list[dict[str, Any]], set[str], set[str]]:
+def _on_well(store: Snapshot, any_id: str) -> list[dict[str, Any]]:
+    """Return the well that ``PLATE/WELL`` names, if it names one."""
+    plate_id, _, well = any_id.rpartition("/")
+    return [row for row in _rows(store, "wells", plate_id=[plate_id]) if row["well"] == well] if plate_id else []
+
+
+def _scope(
+    store: Snapshot, any_id: str, on_well: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], set[str], set[str]]:
     """Return the samples concerned, the specimens that hold them, and the plates that the id names."""
     plates = {any_id} | {row["plate_id"] for row in _rows(store, "runs", run_id=[any_id])}
     on_plates = _rows(store, "wells", plate_id=plates)
-    named = {any_id} | {row["specimen_id"] for row in on_plates if row["specimen_id"]}
+    named = {any_id} | {row["specimen_id"] for row in [*on_plates, *on_well] if row["specimen_id"]}
     mixed = {row["sample_id"] for row in _rows(store, "members", pool_id=named)}
     samples = _unique(_rows(store, "samples", sample_id=named | mixed, subject_id=[any_id], tube_id=named))
     if not on_plates:
@@ -99,7 +108,7 @@ def _scope(store: Snapshot, any_id: str) -> tuple[list[dict[str, Any]], set[str]
     ids = {row["sample_id"] for row in samples}
     specimens = ids | {row["tube_id"] for row in samples}
     specimens |= {row["pool_id"] for row in _rows(store, "members", sample_id=ids)}
-    return samples, (specimens if samples else set()), {row["plate_id"] for row in on_plates}
+    return samples, (specimens if samples else set()), {row["plate_id"] for row in [*on_plates, *on_well]}
 
 
 def _with_swabs_again(store: Snapshot, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -148,8 +157,7 @@ def _pooled(
     return mixed
 
 
-def _wells_and_runs(store: Snapshot, specimens: set[str], plates: set[str]) -> list[dict[str, Any]]:
-    wells = _rows(store, "wells", specimen_id=specimens, plate_id=plates)
+def _wells_and_runs(store: Snapshot, wells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     runs = _rows(store, "runs", plate_id={row["plate_id"] for row in wells})
     started: dict[str, datetime] = {}
     for run in runs:
@@ -205,8 +213,7 @@ def _order(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _findings(store: Snapshot, ids: set[str]) -> list[dict[str, Any]]:
-    rows = store.table("findings").to_pylist()
-    concerned = {(row["kind"], tuple(row["ids"])): row for row in rows if ids.intersection(row["ids"])}
+    concerned = {(row["kind"], tuple(row["ids"])): row for row in _rows(store, "findings", ids=ids)}
     return [_event("finding", f"{row['severity']}: {row['kind']}: {row['message']}") for row in concerned.values()]
 
 

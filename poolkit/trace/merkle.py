@@ -34,7 +34,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def words_of(hashes: Sequence[bytes]) -> NDArray[np.uint32]:
     """Return hashes as the columns of words that kernels work on."""
-    words = np.frombuffer(b"".join(hashes), ">u4").reshape(-1, 8)
+    words = np.array([np.frombuffer(each, ">u4") for each in hashes], np.uint32).reshape(-1, 8)
     return np.ascontiguousarray(words.T, np.uint32)
 
 

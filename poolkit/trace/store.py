@@ -19,6 +19,7 @@ from poolkit.trace.heads import Seal, Sign, seal
 from poolkit.trace.journal import JOURNAL, Journal, ReadLedger, refused
 from poolkit.trace.ledger import Ledger, make_ledger
 from poolkit.trace.lock import writing
+from poolkit.trace.opened import Opened
 from poolkit.trace.record import Commit, Segment
 from poolkit.trace.segments import FOLDER, SegmentWriter
 from poolkit.trace.snapshot import Snapshot
@@ -78,6 +79,8 @@ class Store:
             self.ledger = self._in_folder(self.path, create=create)
         self.store_id = self.ledger.store_id()
         self._identify()
+        self._opened = Opened(self.files)
+        self._snapshot = Snapshot(self._opened, [])
 
     def _in_folder(self, path: Path, *, create: bool) -> Ledger:
         """Open the ledger of a folder, or make both."""
@@ -268,4 +271,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Return what the commits up to now say together."""
-        return Snapshot(self.files, self.ledger.segments())
+        new = self.ledger.segments(after=self._snapshot.segments[-1][0] if self._snapshot.segments else 0)
+        if new:
+            self._snapshot = Snapshot(self._opened, [*self._snapshot.segments, *new])
+        return self._snapshot

@@ -15,9 +15,9 @@ from types import ModuleType
 ROOMS = (
     {"errors"},
     {"schemas", "kernels"},
-    {"arrays"},
+    {"arrays", "drawing"},
     {"protocols", "assays"},
-    {"simulation", "pooling", "plates", "calling", "deconvolution", "reports", "trace", "formats"},
+    {"simulation", "pooling", "plates", "calling", "deconvolution", "reports", "trace", "formats", "quality"},
     {"pipeline", "planning", "surveillance", "clearance"},
     {"lab"},  # the pipeline over a store and its files
     {"cli"},

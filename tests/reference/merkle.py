@@ -1,4 +1,4 @@
-"""Leaves and trees written from RFC 9162, section 2.1.1, and from the sentence that says what the bytes of a row are."""
+"""Leaves and trees written from RFC 9162, section 2.1.1, and from the sentence on what the bytes of a row are."""
 
 import hashlib
 import struct

@@ -89,6 +89,7 @@ def test_every_table_of_a_day() -> None:
         hold(rows.slice(0, 0), TABLES[name])
 
 
+_LOW, _HIGH = (datetime(year, 1, 1) for year in (1900, 2200))  # noqa: DTZ001 - hypothesis adds the zone
 _TEXTS = st.text(max_size=200)
 _ROWS = st.lists(
     st.fixed_dictionaries(
@@ -99,7 +100,7 @@ _ROWS = st.lists(
             "probability": st.none() | st.floats(0, 1),
             "evidence": st.none() | _TEXTS,
             "protocol": _TEXTS,
-            "decided_at": st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
+            "decided_at": st.datetimes(_LOW, _HIGH, timezones=st.just(UTC)),
         }
     ),
     max_size=20,
