@@ -24,6 +24,7 @@ from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
+from poolkit.trace.doctor import examine
 from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
 from poolkit.trace.lineage import lineage
@@ -329,6 +330,27 @@ class Lab:
         rows = self._store.snapshot().table("findings", commit_id=commit_id)
         unique = {(row["kind"], tuple(row["ids"])): row for row in reversed(rows.to_pylist())}
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
+
+    def doctor(self, *, fix: bool = False) -> pa.Table:
+        """Return what does not fit together between ledger, journal and files.
+
+        Parameters
+        ----------
+        fix
+            Whether to remove what no commit names and to bring the journal up to the ledger; nothing changes otherwise.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns kind, path, detail and fixed. An `orphan` was left behind by an interrupted commit; `missing` and
+            `wrong_size` are segments that the ledger names; a `journal` lags behind the ledger, or does not follow it.
+
+        Raises
+        ------
+        TraceError
+            When the ledger cannot be read, or, with `fix`, another process holds the store.
+        """
+        return examine(self._store, fix=fix)
 
     def trace(self, any_id: str) -> pa.Table:
         """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules, monitor
 from poolkit.quality.controls import CONTROLS
-from poolkit.trace.ledger import Commit
+from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
 
 _COLUMNS = {

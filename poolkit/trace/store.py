@@ -69,6 +69,8 @@ class Store:
         self.journal = Journal(self.files.root / JOURNAL) if isinstance(self.files, LocalFiles) else None
         self._sign = sign
         self._after = 0
+        self._opened = Opened(self.files)
+        self._snapshot = Snapshot(self._opened, [])
         if read_only:
             self.store_id = self._data_id()
             self.ledger: Ledger | ReadLedger = ReadLedger(self._journal(), self.files, self.store_id)
@@ -79,8 +81,6 @@ class Store:
             self.ledger = self._in_folder(self.path, create=create)
         self.store_id = self.ledger.store_id()
         self._identify()
-        self._opened = Opened(self.files)
-        self._snapshot = Snapshot(self._opened, [])
 
     def _in_folder(self, path: Path, *, create: bool) -> Ledger:
         """Open the ledger of a folder, or make both."""
@@ -170,8 +170,8 @@ class Store:
         return self.ledger.find(content_key)
 
     @contextmanager
-    def writing(self, *, wait_seconds: float = 600.0) -> Iterator[None]:
-        """Hold the store for writing; see `poolkit.trace.lock.writing`.
+    def writing(self, *, wait_seconds: float = 600.0, catch_up: bool = True) -> Iterator[None]:
+        """Hold the store for writing, and bring the journal up to the ledger; see `poolkit.trace.lock.writing`.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Store:
             holding = writing(self.path / "lock", wait_seconds=wait_seconds)
         with holding:
             self._after = self.ledger.last().commit_id
-            if self.journal is not None and self.journal.last().commit_id < self._after:
+            if catch_up and self.journal is not None and self.journal.last().commit_id < self._after:
                 with suppress(OSError):
                     self.journal.catch_up(self.ledger)
             yield
