@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -165,8 +166,7 @@ class LocalFiles(Files):
     def put(self, path: str, data: bytes) -> None:
         """Write a whole file, so that it is never seen half."""
         final = self.root / path
-        partial = final.with_name(f".{final.name}.partial")
-        partial.unlink(missing_ok=True)
+        partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
         with Sink(os.fdopen(create_private(partial), "wb")) as sink:
             sink.write(data)
             sink.settle()

@@ -7,11 +7,11 @@ the next writer puts it right.
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poolkit.errors import Problem, TraceError
-from poolkit.trace.files import FILE_MODE, Files, create_private, sync_folder
+from poolkit.trace.files import Files, create_private, sync_folder
 from poolkit.trace.heads import FIRST, seal
 from poolkit.trace.ledger import Last, Ledger
 from poolkit.trace.record import Commit, Record, Segment, line_of, record_of
@@ -32,6 +32,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def make(self) -> None:
+        """Make the file, without a line; one that is there stays as it is."""
+        if not self.path.exists():
+            with suppress(FileExistsError):
+                os.close(create_private(self.path))
+            sync_folder(self.path.parent)
 
     def last(self) -> Last:
         """Return the commit of the last whole line."""
@@ -95,13 +102,8 @@ class Journal:
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        try:
-            handle = os.open(self.path, flags)
-        except FileNotFoundError:
-            os.close(create_private(self.path))
-            sync_folder(self.path.parent)
-            handle = os.open(self.path, flags, FILE_MODE)
+        self.make()
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         try:
             # A writer that has lost its session may still be about to write its line.
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -116,6 +118,16 @@ class Journal:
         except FileNotFoundError:
             return []
         return data.split(_NEWLINE)[:-1]
+
+    def records(self) -> list[Record]:
+        """Return the commits of the whole lines, up to the first line that is none."""
+        records = []
+        for line in self.lines():
+            try:
+                records.append(record_of(line))
+            except (KeyError, TypeError, ValueError):
+                break
+        return records
 
 
 def _last(handle: int) -> tuple[Last, int]:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from poolkit.trace.journal import JOURNAL, Journal, ReadLedger, refused
 from poolkit.trace.ledger import Ledger, make_ledger
 from poolkit.trace.lock import writing
 from poolkit.trace.opened import Opened
-from poolkit.trace.record import Commit, Segment
+from poolkit.trace.record import Commit, Record, Segment
 from poolkit.trace.segments import FOLDER, SegmentWriter
 from poolkit.trace.snapshot import Snapshot
 
@@ -148,6 +148,8 @@ class Store:
         document = {"schema_version": SCHEMA_VERSION, "store_id": self.store_id}
         try:
             self._make_data()
+            if self.journal is not None:
+                self.journal.make()
             self.files.put(IDENTITY, json.dumps(document).encode())
         except OSError as reason:
             raise self._unwritten(reason) from None
@@ -265,6 +267,15 @@ class Store:
             with suppress(OSError):
                 self.journal.add((commit, named), self.ledger)
         return commit
+
+    def now(self) -> datetime:
+        """Return the clock's time, or just after the last commit where the clock was set back."""
+        last, now = self.ledger.last().committed_at, datetime.now(UTC)
+        return now if last is None else max(now, last + timedelta(microseconds=1))
+
+    def journal_records(self) -> list[Record] | None:
+        """Return the commits that the journal speaks of, up to the first line that is none; None without a journal."""
+        return None if self.journal is None else self.journal.records()
 
     def _seal(self, commit: Commit, segments: Iterable[Segment]) -> Seal:
         return seal(self.store_id, commit, list(segments), self._sign)
