@@ -266,7 +266,9 @@ class ArrowFiles(Files):
     def mapped(self, path: str) -> NDArray[np.uint8]:
         """Return a file's bytes."""
         with self.open(path) as file:
-            return np.frombuffer(file.read_buffer(), np.uint8)
+            data = np.frombuffer(file.read_buffer(), np.uint8)
+        data.setflags(write=False)
+        return data
 
     def _info(self, path: str) -> pafs.FileInfo:
         return self.filesystem.get_file_info(self._full(path))

@@ -79,8 +79,12 @@ class Store:
             self.ledger = self._in_database(postgres_url(str(place)), create=create)
         else:
             self.ledger = self._in_folder(self.path, create=create)
-        self.store_id = self.ledger.store_id()
-        self._identify()
+        try:
+            self.store_id = self.ledger.store_id()
+            self._identify()
+        except TraceError:
+            self.ledger.close()
+            raise
 
     def _in_folder(self, path: Path, *, create: bool) -> Ledger:
         """Open the ledger of a folder, or make both."""
@@ -101,14 +105,18 @@ class Store:
     def _in_database(self, url: URL, *, create: bool) -> Ledger:
         """Open the ledger of a database, or make its tables."""
         ledger = Ledger(url)
-        if not ledger.is_made():
-            if not create:
-                raise TraceError("not a store", [Problem(ledger.where(), "expected a ledger, found none")])
-            try:
+        try:
+            if not ledger.is_made():
+                if not create:
+                    raise TraceError("not a store", [Problem(ledger.where(), "expected a ledger, found none")])
                 self._make_data()
-            except OSError as reason:
-                raise TraceError("not a store", [Problem(self.files.where(""), str(reason))]) from None
-            ledger.prepare()
+                ledger.prepare()
+        except OSError as reason:
+            ledger.close()
+            raise TraceError("not a store", [Problem(self.files.where(""), str(reason))]) from None
+        except TraceError:
+            ledger.close()
+            raise
         return ledger
 
     def _make_data(self) -> None:
