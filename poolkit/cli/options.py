@@ -19,6 +19,9 @@ InData = Annotated[
         "--data", help="Where the segments stand, if not in the store's folder.", metavar="DIR|URL", show_default=False
     ),
 ]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Read the journal beside the data instead of the ledger, as of a copy.")
+]
 Rules = Annotated[
     str, typer.Option("--protocol", help="The rules: a preset's name or a .toml file.", metavar="NAME|FILE")
 ]

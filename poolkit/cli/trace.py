@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolkit.cli.answer import answering
-from poolkit.cli.options import AsJson, InData, InStore
+from poolkit.cli.options import AsJson, InData, InStore, ReadOnly
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
@@ -20,13 +20,14 @@ def trace(
     ],
     store: InStore,
     data: InData = None,
+    read_only: ReadOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Show everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time."""
     with answering(as_json=as_json) as answer:
         from poolkit import Lab  # noqa: PLC0415
 
-        with Lab.open(store, data=data, create=False) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.trace(any_id).to_pylist()
         answer(rows, steps(any_id, rows))
 

@@ -55,28 +55,21 @@ class Lab:
 
     @classmethod
     def open(
-        cls,
-        path: str | PathLike[str],
-        *,
-        data: Place | None = None,
-        create: bool = True,
-        read_only: bool = False,
+        cls, path: str | PathLike[str], *, data: Place | None = None, create: bool = True, read_only: bool = False
     ) -> "Lab":
         """Open a store, or make one.
 
         Parameters
         ----------
         path
-            The store's folder, or where several hosts write, the URL of a database of PostgreSQL as
-            ``postgresql://lab@bench/days``.
+            The store's folder; where several hosts write, a database as ``postgresql://lab@bench/days``.
         data
-            Where the segments stand: a folder, a URL as ``s3://bucket/lab``, a file system of pyarrow, or a file system
-            of pyarrow or fsspec and a folder in it. In the store's folder by default; a database always needs it.
+            Where the segments stand, if not in the store's folder: a folder, a URL as ``s3://bucket/lab``, or a file
+            system of pyarrow or fsspec and a folder in it.
         create
             Whether to make it when it is not there.
         read_only
-            Whether to read only the journal that stands beside the data, up to the last commit that is whole there. So
-            a copy opens that was made while the store was being written; nothing is locked or written.
+            Whether to read the journal beside the data, up to the last commit that is whole, as of a copy.
 
         Returns
         -------
@@ -342,8 +335,7 @@ class Lab:
         Returns
         -------
         pyarrow.Table
-            Columns kind, path, detail and fixed. An `orphan` was left behind by an interrupted commit; `missing` and
-            `wrong_size` are segments that the ledger names; a `journal` lags behind the ledger, or does not follow it.
+            Columns kind, path, detail and fixed; see `poolkit.trace.doctor`.
 
         Raises
         ------

@@ -45,7 +45,9 @@ def examine(store: Store, *, fix: bool) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Rows of the table ``diagnoses``.
+        Rows of the table ``diagnoses``. An `orphan` was left behind by an interrupted commit, or is `under_way`;
+        `missing` and `wrong_size` are segments that the ledger names; a `journal` lags behind the ledger, or says
+        something else.
 
     Raises
     ------
