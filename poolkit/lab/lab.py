@@ -155,7 +155,7 @@ class Lab:
         with self._store.writing(wait_seconds=wait_seconds), ThreadPoolExecutor(1) as beside:
             watch("read")
             hashing = beside.submit(content_key, folder, rules.canonical())
-            if not self._store.commits():
+            if not self._store.ledger.last().commit_id:
                 commit = self._run_large(folder, hashing, rules, at=at, zone=zone, prior=prior, watch=watch)
                 if commit is not None:
                     return commit

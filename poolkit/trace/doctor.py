@@ -11,7 +11,6 @@ from poolkit.trace.files import Entry, files_below
 from poolkit.trace.heads import FIRST
 from poolkit.trace.journal import ReadLedger, refused
 from poolkit.trace.ledger import Ledger
-from poolkit.trace.lock import is_held
 from poolkit.trace.record import Record, line_of
 from poolkit.trace.segments import FOLDER
 from poolkit.trace.store import Store
@@ -76,7 +75,7 @@ def _table(rows: Iterator[dict[str, Any]]) -> pa.Table:
 
 def _examined(store: Store, *, fix: bool) -> Iterator[dict[str, Any]]:
     # First the disk, then the ledger: a commit that comes in between is named when it is looked for.
-    busy = not fix and store.path is not None and is_held(store.path / "lock")
+    busy = not fix and store.is_held()
     standing = list(store.files.listing(FOLDER))
     files = {entry.path: entry.n_bytes for entry in files_below(store.files, FOLDER)}
     left = list(_leftovers(store))

@@ -26,6 +26,11 @@ _MAKING = int.from_bytes(b"poolkit\0")
 # The row that says who writes, or wrote last.
 _WRITER = "writer"
 _HOLDS = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted")
+_HELD = sa.text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
+    "AND classid::bigint = :high AND objid::bigint = :low"
+)
 _OF_SEGMENT = ("path", "n_rows", "n_bytes", "sha256", "rows_root", "salt_key")
 
 
@@ -182,7 +187,7 @@ class Ledger:
         TraceError
             When another session still holds it after that time, or the database refuses.
         """
-        key = int.from_bytes(bytes.fromhex(self.store_id()[:16]), signed=True)
+        key = self._key()
         with named("hold the ledger"), self._engine.connect() as connection:
 
             def ask(query: sa.Select[Any]) -> Any:
@@ -206,6 +211,16 @@ class Ledger:
                 self._held = None
                 # The pool keeps a session, and a session keeps its locks.
                 connection.invalidate()
+
+    def is_held(self) -> bool:
+        """Whether a session holds a ledger on PostgreSQL for writing just now."""
+        # PostgreSQL shows the two halves of a key apart, each without a sign.
+        key = self._key() % (1 << 64)
+        with named("read the ledger"), self._engine.connect() as connection:
+            return bool(connection.scalar(_HELD, {"high": key >> 32, "low": key % (1 << 32)}))
+
+    def _key(self) -> int:
+        return int.from_bytes(bytes.fromhex(self.store_id()[:16]), signed=True)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -18,7 +18,7 @@ from poolkit.trace.files import Files, LocalFiles, Place, files_at
 from poolkit.trace.heads import Seal, Sign, seal
 from poolkit.trace.journal import JOURNAL, Journal, ReadLedger, refused
 from poolkit.trace.ledger import Ledger, make_ledger
-from poolkit.trace.lock import writing
+from poolkit.trace.lock import is_held, writing
 from poolkit.trace.opened import Opened
 from poolkit.trace.record import Commit, Record, Segment
 from poolkit.trace.segments import FOLDER, SegmentWriter
@@ -200,6 +200,12 @@ class Store:
                 with suppress(OSError):
                     self.journal.catch_up(self.ledger)
             yield
+
+    def is_held(self) -> bool:
+        """Whether a process holds the store for writing just now; nobody holds what is open for reading only."""
+        if isinstance(self.ledger, ReadLedger):
+            return False
+        return self.ledger.is_held() if self.path is None else is_held(self.path / "lock")
 
     @contextmanager
     def segments(self, content_key: str) -> Iterator[SegmentWriter]:
