@@ -166,6 +166,36 @@ def test_killed_at_any_moment_keeps_what_was_acknowledged(
             begin_anew(place, data)
 
 
+def test_killed_at_every_point_of_a_commit_to_a_database(
+    processes: ForkServerContext, days: Days, request: pytest.FixtureRequest, tmp_path: Path, small: bool
+) -> None:
+    cluster = request.getfixturevalue("cluster")
+    base = cluster.database(), {"data": tmp_path / "base"}
+    writer.run(base[0], days.base, where=base[1])
+    kept = []
+    for at in range(0, 1000, 24 if small else 6):
+        place = cluster.database(like=base[0]), {"data": tmp_path / f"at {at}"}
+        shutil.copytree(tmp_path / "base", data_of(place))
+        child = processes.Process(target=writer.run_and_stop, args=(place[0], days.day, at, signal.SIGKILL, place[1]))
+        child.start()
+        child.join()
+        assert child.exitcode in (0, -signal.SIGKILL)
+        with Lab.open(place[0], **place[1]) as lab:
+            with lab._store.writing(wait_seconds=20):
+                kept.append(len(lab.commits()) == 2)
+            assert not {"missing", "wrong_size"} & set(lab.doctor()["kind"].to_pylist())
+        assert answers(place) == (days.after if kept[-1] else days.before)
+        writer.run(place[0], days.day, where=place[1])
+        assert answers(place) == days.after
+        with Lab.open(place[0], **place[1]) as lab:
+            assert lab.doctor().num_rows == 0
+        if child.exitcode == 0:
+            break
+    assert kept == sorted(kept)
+    assert kept[-1]
+    assert kept.count(False) > (2 if small else 8)
+
+
 def begin_anew(place: Place, data: Path) -> None:
     """Remove a store; that of PostgreSQL loses its tables."""
     shutil.rmtree(data)

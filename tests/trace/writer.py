@@ -44,7 +44,9 @@ def run_and_tell(
         told.send((type(reason).__name__, str(reason)))
 
 
-def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> None:
+def run_and_stop(
+    store: str | Path, folder: Path, at: int, how: signal.Signals, where: dict[str, Any] | None = None
+) -> None:
     """Run, and be sent a signal when the `at`-th thing that reaches for the disk is about to happen."""
     reached = 0
 
@@ -71,7 +73,7 @@ def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> Non
     stepping(files.Sink, "write", lambda _, data: len(data) > _PAGE_HEADER)
     sa.event.listen(sa.Engine, "before_cursor_execute", step)
     sa.event.listen(sa.Engine, "commit", step)
-    with poolkit.Lab.open(store) as lab:
+    with poolkit.Lab.open(store, **(where or {})) as lab:
         assert not lab.run(folder).repeated
     step()
 
