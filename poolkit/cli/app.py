@@ -9,6 +9,7 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.demo import demo
+from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
 from poolkit.cli.monitor import monitor
 from poolkit.cli.orders import orders
@@ -31,6 +32,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     orders,
     findings,
     trace,
+    doctor,
     monitor,
     protocols,
 )

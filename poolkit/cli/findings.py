@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolkit.cli.answer import FINDINGS, answering, refuse_suffix
-from poolkit.cli.options import AsJson, InStore, OutFile, Severity
+from poolkit.cli.options import AsJson, InData, InStore, OutFile, ReadOnly, Severity
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
@@ -20,6 +20,8 @@ def findings(
     store: InStore,
     severity: Annotated[Severity | None, typer.Option("--severity", help="Only findings of this severity.")] = None,
     out: OutFile = None,
+    data: InData = None,
+    read_only: ReadOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """List what does not add up, errors first; the exit code is 1 when an error is among them."""
@@ -32,7 +34,7 @@ def findings(
         from poolkit.lab import counts  # noqa: PLC0415
 
         refuse_suffix(out)
-        with Lab.open(store, create=False) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.findings()
         listed = sorted(rows.to_pylist(), key=lambda row: _RANK[row["severity"]])
         if severity is not None:

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
-InStore = Annotated[Path, typer.Option("--store", help="The store's folder.", metavar="STORE", show_default=False)]
+InStore = Annotated[
+    str,
+    typer.Option(
+        "--store", help="The store's folder, or postgresql://USER@HOST/DATABASE.", metavar="STORE", show_default=False
+    ),
+]
+InData = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="Where the segments stand, if not in the store's folder.", metavar="DIR|URL", show_default=False
+    ),
+]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Read the journal beside the data instead of the ledger, as of a copy.")
+]
 Rules = Annotated[
     str, typer.Option("--protocol", help="The rules: a preset's name or a .toml file.", metavar="NAME|FILE")
 ]

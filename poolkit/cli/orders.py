@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolkit.cli.answer import answering, refuse_suffix
-from poolkit.cli.options import Action, AsJson, InStore, OutFile
+from poolkit.cli.options import Action, AsJson, InData, InStore, OutFile, ReadOnly
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
@@ -17,6 +17,8 @@ def orders(
     store: InStore,
     action: Annotated[Action | None, typer.Option("--action", help="Only orders of this action.")] = None,
     out: OutFile = None,
+    data: InData = None,
+    read_only: ReadOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """List the open orders, those due first on top."""
@@ -28,7 +30,7 @@ def orders(
         from poolkit.lab import counts  # noqa: PLC0415
 
         refuse_suffix(out)
-        with Lab.open(store, create=False) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.orders().sort_by([("due_at", "ascending"), ("order_id", "ascending")])
         if action is not None:
             rows = rows.filter(pc.equal(rows["action"], action.value))

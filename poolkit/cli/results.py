@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from poolkit.cli.answer import answering, refuse_suffix
-from poolkit.cli.options import AsJson, InStore
+from poolkit.cli.options import AsJson, InData, InStore, ReadOnly
 
 
 def results(
@@ -14,6 +14,8 @@ def results(
     out: Annotated[
         Path, typer.Option("--out", help="A .parquet, .arrow or .csv file.", metavar="FILE", show_default=False)
     ],
+    data: InData = None,
+    read_only: ReadOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the current result of every sample to a file, and say how many have which status."""
@@ -24,7 +26,7 @@ def results(
         from poolkit.lab import counts  # noqa: PLC0415
 
         refuse_suffix(out)
-        with Lab.open(store, create=False) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.results()
         write_table(rows, out)
         by_status = counts(rows["status"])

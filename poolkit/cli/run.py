@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import typer
 
 from poolkit.cli.answer import FINDINGS, answering
-from poolkit.cli.options import PROTOCOL, AsJson, InStore, Rules, Zone
+from poolkit.cli.options import PROTOCOL, AsJson, InData, InStore, Rules, Zone
 from poolkit.errors import FormatError, Problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from poolkit.trace.ledger import Commit
+    from poolkit.trace.record import Commit
 
 _SHOWN = 10
 
@@ -33,6 +33,7 @@ def run(
     wait: Annotated[
         float, typer.Option("--wait", help="Seconds to wait for another process that writes to the store.", min=0.0)
     ] = 600.0,
+    data: InData = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a day folder into a store and say where its samples stand; the exit code is 1 when a finding is an error."""
@@ -44,7 +45,7 @@ def run(
         moment = _moment(at, zone)
         # A folder that is none makes no store.
         day_files(folder)
-        with Lab.open(store) as lab:
+        with Lab.open(store, data=data) as lab:
             with progress(STAGES_OF_A_RUN) as began:
                 commit = lab.run(folder, protocol=protocol, at=moment, zone=zone, wait_seconds=wait, progress=began)
             errors = lab.findings(commit_id=commit.commit_id).to_pylist() if commit.summary["errors"] else []

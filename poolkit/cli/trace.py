@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolkit.cli.answer import answering
-from poolkit.cli.options import AsJson, InStore
+from poolkit.cli.options import AsJson, InData, InStore, ReadOnly
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
@@ -20,6 +20,8 @@ def trace(
         ),
     ],
     store: InStore,
+    data: InData = None,
+    read_only: ReadOnly = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the trace as a graph to this .svg file.", metavar="FILE")
     ] = None,
@@ -29,7 +31,7 @@ def trace(
     with answering(as_json=as_json) as answer:
         from poolkit import Lab  # noqa: PLC0415
 
-        with Lab.open(store, create=False) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.trace(any_id).to_pylist()
             if picture is not None:
                 picture.write_text(lab.trace_picture(any_id), encoding="utf-8")

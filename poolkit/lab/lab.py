@@ -24,6 +24,8 @@ from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS, Day, History
+from poolkit.trace.doctor import examine
+from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
 from poolkit.trace.lineage import lineage
 from poolkit.trace.picture import picture
@@ -53,15 +55,22 @@ class Lab:
         self._store = store
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, create: bool = True) -> "Lab":
+    def open(
+        cls, path: str | PathLike[str], *, data: Place | None = None, create: bool = True, read_only: bool = False
+    ) -> "Lab":
         """Open a store, or make one.
 
         Parameters
         ----------
         path
-            The store's folder.
+            The store's folder; where several hosts write, a database as ``postgresql://lab@bench/days``.
+        data
+            Where the segments stand, if not in the store's folder: a folder, a URL as ``s3://bucket/lab``, or a file
+            system of pyarrow or fsspec and a folder in it.
         create
             Whether to make it when it is not there.
+        read_only
+            Whether to read the journal beside the data, up to the last commit that is whole, as of a copy.
 
         Returns
         -------
@@ -71,7 +80,7 @@ class Lab:
         Raises
         ------
         TraceError
-            When there is no store, or a newer poolkit wrote it.
+            When there is no store, it cannot be reached, another poolkit wrote it, or the data is another store's.
 
         Examples
         --------
@@ -80,7 +89,7 @@ class Lab:
         ...     lab.commits()
         []
         """
-        return cls(Store(path, create=create))
+        return cls(Store(path, data=data, create=create, read_only=read_only))
 
     def __enter__(self) -> "Lab":
         return self
@@ -147,7 +156,7 @@ class Lab:
         with self._store.writing(wait_seconds=wait_seconds), ThreadPoolExecutor(1) as beside:
             watch("read")
             hashing = beside.submit(content_key, folder, rules.canonical())
-            if not self._store.commits():
+            if not self._store.ledger.last().commit_id:
                 commit = self._run_large(folder, hashing, rules, at=at, zone=zone, prior=prior, watch=watch)
                 if commit is not None:
                     return commit
@@ -315,6 +324,26 @@ class Lab:
         rows = self._store.snapshot().table("findings", commit_id=commit_id)
         unique = {(row["kind"], tuple(row["ids"])): row for row in reversed(rows.to_pylist())}
         return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
+
+    def doctor(self, *, fix: bool = False) -> pa.Table:
+        """Return what does not fit together between ledger, journal and files.
+
+        Parameters
+        ----------
+        fix
+            Whether to remove what no commit names and to bring the journal up to the ledger; nothing changes otherwise.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns kind, path, detail and fixed; see `poolkit.trace.doctor`.
+
+        Raises
+        ------
+        TraceError
+            When the ledger cannot be read, or, with `fix`, another process holds the store.
+        """
+        return examine(self._store, fix=fix)
 
     def trace(self, any_id: str) -> pa.Table:
         """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.

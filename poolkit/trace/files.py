@@ -9,8 +9,9 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 
 from poolkit.errors import Problem, TraceError
 
-_FILE_MODE = 0o600
-_FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
 
 Place: TypeAlias = str | os.PathLike[str] | pafs.FileSystem | tuple[Any, str]
 
@@ -145,11 +146,18 @@ class LocalFiles(Files):
 
     def make_folder(self, path: str) -> None:
         """Make a folder unless it is there."""
-        folder = self.root / path
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(_FOLDER_MODE, exist_ok=True)
-            folder.chmod(_FOLDER_MODE)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.root
+        for part in ("", *PurePosixPath(path).parts):
+            folder /= part
+            if not folder.is_dir():
+                folder.mkdir(FOLDER_MODE, exist_ok=True)
+                folder.chmod(FOLDER_MODE)
+
+    def make_private(self) -> None:
+        """Close the folder of the data to all but its owner."""
+        self.make_folder("")
+        self.root.chmod(FOLDER_MODE)
 
     def create(self, path: str) -> Sink:
         """Open a new file for writing; refuse one that is there."""
@@ -158,8 +166,7 @@ class LocalFiles(Files):
     def put(self, path: str, data: bytes) -> None:
         """Write a whole file, so that it is never seen half."""
         final = self.root / path
-        partial = final.with_name(f".{final.name}.partial")
-        partial.unlink(missing_ok=True)
+        partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
         with Sink(os.fdopen(create_private(partial), "wb")) as sink:
             sink.write(data)
             sink.settle()
@@ -259,7 +266,9 @@ class ArrowFiles(Files):
     def mapped(self, path: str) -> NDArray[np.uint8]:
         """Return a file's bytes."""
         with self.open(path) as file:
-            return np.frombuffer(file.read_buffer(), np.uint8)
+            data = np.frombuffer(file.read_buffer(), np.uint8)
+        data.setflags(write=False)
+        return data
 
     def _info(self, path: str) -> pafs.FileInfo:
         return self.filesystem.get_file_info(self._full(path))
@@ -341,8 +350,8 @@ def _files_at_url(url: str) -> Files:
 
 def create_private(path: Path) -> int:
     """Open a new file that only its owner may read and write, whatever the umask."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-    os.fchmod(handle, _FILE_MODE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    os.fchmod(handle, FILE_MODE)
     return handle
 
 

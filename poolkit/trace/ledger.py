@@ -13,47 +13,23 @@ import sqlalchemy as sa
 
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import SCHEMA_VERSION
+from poolkit.trace.database import COMMITS, METADATA, SEGMENTS, STORE, engine_of, named, sqlite_url
 from poolkit.trace.files import create_private, sync_folder
 from poolkit.trace.heads import FIRST, Seal
+from poolkit.trace.lock import holder_of, this_process, wait_for
 from poolkit.trace.record import Commit, Record, Segment, columns_of, commit_of
-
-__all__ = ["Commit", "Ledger", "Segment", "make_ledger"]
 
 SealCommit = Callable[[Commit, Sequence[Segment]], Seal]
 
-_METADATA = sa.MetaData()
-STORE = sa.Table("store", _METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-_COMMITS = sa.Table(
-    "commits",
-    _METADATA,
-    sa.Column("commit_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("actor", sa.Text),
-    sa.Column("content_key", sa.Text, nullable=False, unique=True),
-    sa.Column("committed_at", sa.Text, nullable=False),
-    sa.Column("computed_at", sa.Text, nullable=False),
-    sa.Column("protocol", sa.Text, nullable=False),
-    sa.Column("protocol_values", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("summary", sa.Text, nullable=False),
-    sa.Column("previous", sa.Text, nullable=False),
-    sa.Column("root", sa.Text, nullable=False),
-    sa.Column("head", sa.Text, nullable=False),
-    sa.Column("key_id", sa.Text),
-    sa.Column("signature", sa.Text),
-)
-_SEGMENTS = sa.Table(
-    "segments",
-    _METADATA,
-    sa.Column("commit_id", sa.Integer, sa.ForeignKey("commits.commit_id"), primary_key=True, autoincrement=False),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("table_name", sa.Text, nullable=False),
-    sa.Column("n_rows", sa.BigInteger, nullable=False),
-    sa.Column("n_bytes", sa.BigInteger, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("rows_root", sa.Text),
-    sa.Column("salt_key", sa.Text),
+# Of the advisory lock under which the tables are made.
+_MAKING = int.from_bytes(b"poolkit\0")
+# The row that says who writes, or wrote last.
+_WRITER = "writer"
+_HOLDS = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted")
+_HELD = sa.text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
+    "AND classid::bigint = :high AND objid::bigint = :low"
 )
 _OF_SEGMENT = ("path", "n_rows", "n_bytes", "sha256", "rows_root", "salt_key")
 
@@ -89,8 +65,8 @@ class Ledger:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._held: sa.Connection | None = None
-        with _named("open the ledger"):
-            self._engine = _engine(url)
+        with named("open the ledger"):
+            self._engine = engine_of(url)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -102,20 +78,25 @@ class Ledger:
 
     def is_made(self) -> bool:
         """Whether the tables are there."""
-        with _named("open the ledger"), self._engine.connect() as connection:
-            return sa.inspect(connection).has_table(STORE.name)
+        with named("open the ledger"), self._engine.connect() as connection:
+            return bool(sa.inspect(connection).has_table(STORE.name))
 
     def prepare(self) -> None:
-        """Make the tables of a new ledger."""
+        """Make the tables of a new ledger; one that is made already stays as it is."""
         values = {"schema_version": str(SCHEMA_VERSION), "store_id": uuid4().hex}
-        with _named("make the ledger"), self._writing() as connection:
-            _METADATA.create_all(connection)
+        with named("make the ledger"), self._writing() as connection:
+            if not self.is_sqlite:
+                # Two that make a store at once would both make its tables.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING)))
+            if sa.inspect(connection).has_table(STORE.name):
+                return
+            METADATA.create_all(connection)
             connection.execute(STORE.insert(), [{"name": name, "value": value} for name, value in values.items()])
 
     def store_id(self) -> str:
         """Return the store's id; refuse a ledger that another poolkit wrote."""
         query = sa.select(STORE.c.name, STORE.c.value)
-        with _named("open the ledger"), self._engine.connect() as connection:
+        with named("open the ledger"), self._engine.connect() as connection:
             values = {row.name: row.value for row in connection.execute(query)}
         written = values.get("schema_version")
         if written == str(SCHEMA_VERSION) and values.get("store_id"):
@@ -128,31 +109,31 @@ class Ledger:
 
     def last(self) -> Last:
         """Return what the next commit stands on."""
-        with _named("read the ledger"), self._reading() as connection:
+        with named("read the ledger"), self._reading() as connection:
             return _last(connection)
 
     def commits(self) -> list[Commit]:
         """Return all commits, oldest first."""
-        with _named("read the ledger"), self._reading() as connection:
-            rows = connection.execute(sa.select(_COMMITS).order_by(_COMMITS.c.commit_id)).mappings().all()
+        with named("read the ledger"), self._reading() as connection:
+            rows = connection.execute(sa.select(COMMITS).order_by(COMMITS.c.commit_id)).mappings().all()
             return [_commit(row) for row in rows]
 
     def find(self, content_key: str) -> Commit | None:
         """Return the commit of these contents, if there is one."""
-        with _named("read the ledger"), self._reading() as connection:
-            query = sa.select(_COMMITS).where(_COMMITS.c.content_key == content_key)
+        with named("read the ledger"), self._reading() as connection:
+            query = sa.select(COMMITS).where(COMMITS.c.content_key == content_key)
             row = connection.execute(query).mappings().first()
             return None if row is None else _commit(row)
 
     def segments(self, *, after: int = 0) -> list[tuple[int, Segment]]:
         """Return every segment with its commit, in order of commit and writing; only of commits after one, if asked."""
-        with _named("read the ledger"), self._reading() as connection:
+        with named("read the ledger"), self._reading() as connection:
             return _segments(connection, after)
 
     def records(self, *, after: int = 0) -> list[Record]:
         """Return commits with their segments, oldest first; only those after one, if asked."""
-        query = sa.select(_COMMITS).where(_COMMITS.c.commit_id > after).order_by(_COMMITS.c.commit_id)
-        with _named("read the ledger"), self._reading() as connection:
+        query = sa.select(COMMITS).where(COMMITS.c.commit_id > after).order_by(COMMITS.c.commit_id)
+        with named("read the ledger"), self._reading() as connection:
             commits = [_commit(row) for row in connection.execute(query).mappings()]
             of: dict[int, list[Segment]] = {commit.commit_id: [] for commit in commits}
             for commit_id, segment in _segments(connection, after):
@@ -180,7 +161,7 @@ class Ledger:
         TraceError
             When another commit was written meanwhile, or the database refuses; nothing is written then.
         """
-        with _named("write the ledger"), self._writing() as connection:
+        with named("write the ledger"), self._writing() as connection:
             last = _last(connection)
             if last.commit_id != after:
                 what = f"expected commit {after} to be the last, found {last.commit_id}"
@@ -191,30 +172,82 @@ class Ledger:
                 now = last.committed_at + timedelta(microseconds=1)
             commit = replace(commit, commit_id=last.commit_id + 1, committed_at=now, previous=last.head)
             commit = replace(commit, **seal(commit, segments)._asdict())
-            connection.execute(_COMMITS.insert().values(columns_of(commit)))
+            connection.execute(COMMITS.insert().values(columns_of(commit)))
             rows = [_row(commit.commit_id, position, segment) for position, segment in enumerate(segments)]
             if rows:
-                connection.execute(_SEGMENTS.insert(), rows)
+                connection.execute(SEGMENTS.insert(), rows)
         return commit
 
     @contextmanager
+    def held(self, *, wait_seconds: float, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold a ledger on PostgreSQL for writing, or say who holds it; see `poolkit.trace.lock.writing`.
+
+        Raises
+        ------
+        TraceError
+            When another session still holds it after that time, or the database refuses.
+        """
+        key = self._key()
+        with named("hold the ledger"), self._engine.connect() as connection:
+
+            def ask(query: sa.Select[Any]) -> Any:
+                with connection.begin():
+                    return connection.scalar(query)
+
+            wait_for(
+                lambda: bool(ask(sa.select(sa.func.pg_try_advisory_lock(key)))),
+                holder=lambda: holder_of(ask(sa.select(STORE.c.value).where(STORE.c.name == _WRITER))),
+                where=self.where(),
+                wait_seconds=wait_seconds,
+                waiting=waiting,
+            )
+            try:
+                with connection.begin():
+                    connection.execute(STORE.delete().where(STORE.c.name == _WRITER))
+                    connection.execute(STORE.insert().values(name=_WRITER, value=this_process()))
+                self._held = connection
+                yield
+            finally:
+                self._held = None
+                # The pool keeps a session, and a session keeps its locks.
+                connection.invalidate()
+
+    def is_held(self) -> bool:
+        """Whether a session holds a ledger on PostgreSQL for writing just now."""
+        # PostgreSQL shows the two halves of a key apart, each without a sign.
+        key = self._key() % (1 << 64)
+        with named("read the ledger"), self._engine.connect() as connection:
+            return bool(connection.scalar(_HELD, {"high": key >> 32, "low": key % (1 << 32)}))
+
+    def _key(self) -> int:
+        return int.from_bytes(bytes.fromhex(self.store_id()[:16]), signed=True)
+
+    @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        # What holds the store may see no more than it holds: a connection that is lost must not be replaced in silence.
-        if self._held is not None:
-            with self._held.begin():
-                yield self._held
-        else:
-            with self._engine.connect() as connection:
-                yield connection
+        with self._engine.connect() if self._held is None else self._still_held() as connection:
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         if self._held is not None:
-            with self._held.begin():
-                yield self._held
+            with self._still_held() as connection:
+                yield connection
         else:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 yield connection
+
+    @contextmanager
+    def _still_held(self) -> Iterator[sa.Connection]:
+        """Give the session that has the lock; a new one in its place would have none, and others may have written."""
+        assert self._held is not None
+        if self._held.invalidated:
+            problem = Problem(self.where(), "the session that held the store for writing was lost")
+            raise TraceError("the ledger cannot be reached", [problem])
+        with self._held.begin():
+            if not self._held.scalar(_HOLDS):
+                problem = Problem(self.where(), "the session does not hold the store any more")
+                raise TraceError("another process may be writing to the store", [problem])
+            yield self._held
 
 
 def make_ledger(path: Path) -> None:
@@ -245,41 +278,12 @@ def make_ledger(path: Path) -> None:
         raise TraceError("could not make the ledger", [Problem(str(path), str(reason.strerror or reason))]) from reason
 
 
-def sqlite_url(path: Path) -> sa.URL:
-    """Return the URL of a file; a path may hold what means something in a URL, so it does not become part of one."""
-    return sa.URL.create("sqlite", database=str(path))
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 60})
-    sa.event.listen(engine, "connect", _make_durable)
-    sa.event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _make_durable(connection: Any, _record: object) -> None:
-    """Ask SQLite to reach the disk before a commit returns, and to let readers read on meanwhile."""
-    # The driver begins transactions late, after the first question; `_begin` does it in time.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 def _last(connection: sa.Connection) -> Last:
-    columns = _COMMITS.c
+    columns = COMMITS.c
     query = sa.select(columns.commit_id, columns.committed_at, columns.head).order_by(columns.commit_id.desc()).limit(1)
     row = connection.execute(query).first()
     return Last(0, None, FIRST) if row is None else Last(row[0], datetime.fromisoformat(row[1]), row[2])
@@ -294,8 +298,8 @@ def _commit(row: sa.RowMapping) -> Commit:
 
 
 def _segments(connection: sa.Connection, after: int) -> list[tuple[int, Segment]]:
-    columns = _SEGMENTS.c
-    query = sa.select(_SEGMENTS).where(columns.commit_id > after).order_by(columns.commit_id, columns.position)
+    columns = SEGMENTS.c
+    query = sa.select(SEGMENTS).where(columns.commit_id > after).order_by(columns.commit_id, columns.position)
     return [
         (row["commit_id"], Segment(table=row["table_name"], **{name: row[name] for name in _OF_SEGMENT}))
         for row in connection.execute(query).mappings()
@@ -305,15 +309,3 @@ def _segments(connection: sa.Connection, after: int) -> list[tuple[int, Segment]
 def _row(commit_id: int, position: int, segment: Segment) -> dict[str, Any]:
     named = {name: getattr(segment, name) for name in _OF_SEGMENT}
     return {"commit_id": commit_id, "position": position, "table_name": segment.table} | named
-
-
-@contextmanager
-def _named(doing: str) -> Iterator[None]:
-    """Say what could not be done when the database refuses."""
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as reason:
-        cause = getattr(reason, "orig", None) or reason
-        lost = isinstance(reason, sa.exc.DBAPIError) and reason.connection_invalidated
-        title = "the ledger cannot be reached" if lost else f"could not {doing}"
-        raise TraceError(title, [Problem("ledger", str(cause))]) from reason

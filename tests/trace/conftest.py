@@ -1,12 +1,14 @@
-"""Processes and days that the tests of the trace share."""
+"""Processes, days and databases that the tests of the trace share."""
 
 import os
+from collections.abc import Iterator
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
 
+from tests.trace.cluster import Cluster, running
 from tests.trace.days import Days
 
 ROOT = Path(__file__).parents[2]
@@ -28,3 +30,9 @@ def processes() -> ForkServerContext:
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
     return Days(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running() as started:
+        yield started

@@ -44,9 +44,9 @@ class Days:
         assert segment_names(store) == self.names
 
 
-def said(store: Path) -> dict[str, list[Any]]:
+def said(store: str | Path, **where: Any) -> dict[str, list[Any]]:
     """Everything that a store says of people, but not when it was written."""
-    with poolkit.Lab.open(store, create=False) as lab:
+    with poolkit.Lab.open(store, create=False, **where) as lab:
         tables = {name: lab.table(name).to_pylist() for name in ("samples", "wells", "runs", "readings", "calls")}
         tables["results"] = lab.results().to_pylist()
         tables["orders"] = lab.orders().to_pylist()

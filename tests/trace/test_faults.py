@@ -80,8 +80,9 @@ def test_killed_while_the_store_is_made(processes: ForkServerContext, days: Days
 
 
 def test_killed_at_any_moment(processes: ForkServerContext, days: Days, small: bool) -> None:
+    """With those of `test_ledgers`, two hundred kills at random."""
     random = np.random.default_rng(11)
-    for number in range(5 if small else 25):
+    for number in range(5 if small else 150):
         store = days.copy(f"killed {number}")
         child = processes.Process(target=writer.run, args=(store, days.day))
         child.start()
@@ -89,6 +90,10 @@ def test_killed_at_any_moment(processes: ForkServerContext, days: Days, small: b
         child.kill()
         child.join()
         days.is_at_the_last_commit(store)
+        with poolkit.Lab.open(store) as lab:
+            assert set(lab.doctor()["kind"].to_pylist()) <= {"orphan", "journal"}
+        with poolkit.Lab.open(store, read_only=True) as lab:
+            assert len(lab.commits()) in (1, 2)
         days.is_whole_after_another_run(store)
         shutil.rmtree(store)
 

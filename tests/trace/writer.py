@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 import poolkit
@@ -27,21 +28,25 @@ def warm() -> None:
             lab.run(f"{folder}/day")
 
 
-def run(store: Path, folder: Path, **options: Any) -> None:
-    with poolkit.Lab.open(store) as lab:
+def run(store: str | Path, folder: Path, *, where: dict[str, Any] | None = None, **options: Any) -> None:
+    with poolkit.Lab.open(store, **(where or {})) as lab:
         lab.run(folder, **options)
 
 
-def run_and_tell(told: Any, store: Path, folder: Path, **options: Any) -> None:
+def run_and_tell(
+    told: Any, store: str | Path, folder: Path, *, where: dict[str, Any] | None = None, **options: Any
+) -> None:
     """Run, and send the commit's number or the error's class and text."""
     try:
-        with poolkit.Lab.open(store) as lab:
+        with poolkit.Lab.open(store, **(where or {})) as lab:
             told.send(lab.run(folder, **options).commit_id)
     except Exception as reason:
         told.send((type(reason).__name__, str(reason)))
 
 
-def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> None:
+def run_and_stop(
+    store: str | Path, folder: Path, at: int, how: signal.Signals, where: dict[str, Any] | None = None
+) -> None:
     """Run, and be sent a signal when the `at`-th thing that reaches for the disk is about to happen."""
     reached = 0
 
@@ -68,7 +73,7 @@ def run_and_stop(store: Path, folder: Path, at: int, how: signal.Signals) -> Non
     stepping(files.Sink, "write", lambda _, data: len(data) > _PAGE_HEADER)
     sa.event.listen(sa.Engine, "before_cursor_execute", step)
     sa.event.listen(sa.Engine, "commit", step)
-    with poolkit.Lab.open(store) as lab:
+    with poolkit.Lab.open(store, **(where or {})) as lab:
         assert not lab.run(folder).repeated
     step()
 
@@ -99,7 +104,7 @@ def run_with_small_files(told: Any, store: Path, folder: Path, most_bytes: int) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-def run_and_hold(told: Any, go_on: Any, store: Path, folder: Path) -> None:
+def run_and_hold(told: Any, go_on: Any, store: str | Path, folder: Path, where: dict[str, Any] | None = None) -> None:
     """Run, and wait in the middle, the store in hand, until told to go on."""
 
     def progress(stage: str) -> None:
@@ -107,7 +112,7 @@ def run_and_hold(told: Any, go_on: Any, store: Path, folder: Path) -> None:
             told.send(os.getpid())
             assert go_on.wait(60)
 
-    run_and_tell(told, store, folder, progress=progress)
+    run_and_tell(told, store, folder, where=where, progress=progress)
 
 
 def run_together(told: Any, start: Any, store: Path, folder: Path) -> None:
@@ -116,6 +121,31 @@ def run_together(told: Any, start: Any, store: Path, folder: Path) -> None:
     run_and_tell(told, store, folder)
 
 
-def run_all(store: Path, folders: list[Path]) -> None:
+def run_all(store: str | Path, folders: list[Path], where: dict[str, Any] | None = None, start: Any = None) -> None:
+    if start is not None:
+        start.wait(60)
     for folder in folders:
-        run(store, folder)
+        run(store, folder, where=where)
+
+
+def run_and_acknowledge(told: Any, store: str | Path, folders: list[Path], where: dict[str, Any]) -> None:
+    """Run day after day, and send the number of each commit when it is acknowledged."""
+    with poolkit.Lab.open(store, **where) as lab:
+        for folder in folders:
+            told.send(lab.run(folder).commit_id)
+
+
+def renamed(day: poolkit.Day, mark: str) -> poolkit.Day:
+    """Return a day of other people, tubes, plates and runs: every id begins with a mark."""
+    ids = ("sample_id", "subject_id", "tube_id", "specimen_id", "plate_id", "run_id")
+
+    def marked(table: pa.Table) -> pa.Table:
+        for place, name in enumerate(table.column_names):
+            if name in ids:
+                texts = [None if text is None else f"{mark}{text}" for text in table[name].to_pylist()]
+                table = table.set_column(place, name, pa.array(texts, pa.string()))
+        return table
+
+    assert day.readings is not None
+    assert day.runs is not None
+    return poolkit.Day(marked(day.samples), marked(day.wells), marked(day.readings), marked(day.runs))
