@@ -33,6 +33,25 @@ OutFile = Annotated[
     Path | None,
     typer.Option("--out", help="Write all rows to this .parquet, .arrow or .csv file.", metavar="FILE"),
 ]
+OptionalKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        envvar="POOLKIT_KEY",
+        help="The laboratory's key file: signs commits, makes pseudonyms of identity numbers.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+PublicKey = Annotated[
+    Path | None,
+    typer.Option("--key", help="The laboratory's public keys, in PEM.", metavar="FILE", show_default=False),
+]
+Kept = Annotated[
+    list[str] | None,
+    typer.Option("--head", help="A head that was kept elsewhere, as often as needed.", metavar="HEX|FILE"),
+]
+Who = Annotated[str, typer.Option("--actor", help="Who does this.", metavar="NAME", show_default=False)]
 
 PROTOCOL = "cn-10in1-2020"
 
@@ -65,6 +84,16 @@ class Action(StrEnum):
     RECOLLECT = "recollect"
     RETEST = "retest"
     RERUN = "rerun"
+
+
+class Status(StrEnum):
+    """What a sample's result says."""
+
+    NEGATIVE = "negative"
+    POSITIVE = "positive"
+    SUSPECT = "suspect"
+    INVALID = "invalid"
+    PENDING = "pending"
 
 
 class Severity(StrEnum):
