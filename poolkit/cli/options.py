@@ -33,6 +33,20 @@ OutFile = Annotated[
     Path | None,
     typer.Option("--out", help="Write all rows to this .parquet, .arrow or .csv file.", metavar="FILE"),
 ]
+OptionalKey = Annotated[
+    Path | None,
+    typer.Option("--key", help="The laboratory's key file, which lies outside the store.", envvar="POOLKIT_KEY"),
+]
+PublicKey = Annotated[
+    Path | None, typer.Option("--key", help="Public keys in PEM, as poolkit key public prints them.", metavar="PEM")
+]
+Kept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--head", help="A head that was kept elsewhere, or a file of such; may be repeated.", metavar="HEX|FILE"
+    ),
+]
+Who = Annotated[str, typer.Option("--actor", help="Who does it, a pseudonym.", show_default=False)]
 
 PROTOCOL = "cn-10in1-2020"
 
@@ -65,6 +79,16 @@ class Action(StrEnum):
     RECOLLECT = "recollect"
     RETEST = "retest"
     RERUN = "rerun"
+
+
+class Status(StrEnum):
+    """Where a sample stands."""
+
+    NEGATIVE = "negative"
+    POSITIVE = "positive"
+    SUSPECT = "suspect"
+    INVALID = "invalid"
+    PENDING = "pending"
 
 
 class Severity(StrEnum):
