@@ -4,14 +4,16 @@ Run it from anywhere, on a machine with nothing else to do, and mind the load av
 
     python benchmarks/bench_trace.py --dir DIR [--days 100] [--samples 1000000] [--queries 1000] [--out FILE]
 
-A day and its evening are simulated once. For each day of the store they get new random UUIDs as sample ids, new subjects,
-tubes, plates, runs and lots, and the next date; they are written as day folders and taken in by `Lab.run`, one after the
-other, so that one day is in memory. A store that is in ``--dir`` already is used as far as it goes. Measured are:
+A day and its evening are simulated once. For each day of the store they get new random UUIDs as sample ids, new
+subjects, tubes, plates, runs and lots, and the next date; they are written as day folders and taken in by `Lab.run`,
+one after the other, so that one day is in memory. A store that is in ``--dir`` is used as far as it goes. Measured
+are (the last ten days have positives and an evening, the days before are all negative):
 
-- commits: a first day with and without proofs, alternating, in new stores; one plate, in a new store and in the large one.
+- commits: a first day with and without proofs, alternating, in new stores; one plate, in a new store and in the large
+  one, as the commit of its tables alone and as the whole of `Lab.run`.
 - opening: `Lab.open` until the first question could be asked, in a fresh process.
-- trace: `Lab.trace` of random sample ids, in a fresh process; once with the store's files out of the page cache, as far as
-  the system lets them go, and once again.
+- trace: `Lab.trace` of random sample ids, in a fresh process; once with the store's files out of the page cache, as far
+  as the system lets them go, and once again.
 - DuckDB and pyarrow.dataset: the sample's rows in `samples` and `results` of the same files, which is a part of what
   trace gives.
 - recall of a lot that touches about 50,000 samples, and `verify`, in this process.
@@ -54,6 +56,8 @@ PREVALENCE = 0.001
 RENAMED = ("sample_id", "subject_id", "tube_id", "group_id", "recollect_of", "plate_id", "specimen_id", "run_id")
 LOT = 50_000
 N_OTHERS = 3
+# Every day of positives leaves a dozen people whose status stays open, and each later run looks at them all again.
+N_WITH_POSITIVES = 10
 # At most so much, or where the word says so at least.
 TARGETS: dict[str, tuple[str, float]] = {
     "trace, p50": ("at most", 10.0),
@@ -129,15 +133,19 @@ def uuids(n: int, rng: np.random.Generator) -> pa.Array:
 class Base:
     """One simulated day and its evening, to be given new names."""
 
-    def __init__(self, n_samples: int, scratch: Path) -> None:
-        made = poolkit.simulate_day(n_samples, PREVALENCE, seed=1)
+    def __init__(self, n_samples: int, scratch: Path, prevalence: float) -> None:
+        # Nothing fails, so that the evening settles nearly everybody: who stays open is looked at by every later run.
+        none = poolkit.Failures.none()
+        made = poolkit.simulate_day(n_samples, prevalence, seed=1, failures=none)
         poolkit.write_day(made.day, scratch / "base")
         with poolkit.Lab.open(scratch / "base-store") as lab:
             lab.run(scratch / "base")
             orders = lab.orders()
         shutil.rmtree(scratch / "base-store")
         shutil.rmtree(scratch / "base")
-        self.parts = [made.day, poolkit.simulate_evening(made.day, made.truth, orders, 2)]
+        self.parts = [made.day]
+        if orders.num_rows:
+            self.parts.append(poolkit.simulate_evening(made.day, made.truth, orders, 2, failures=none))
         self.samples, self.subjects = (
             TextIndex.of(pa.concat_arrays([whole(part.samples[name]) for part in self.parts]).cast(pa.string()))
             for name in ("sample_id", "subject_id")
@@ -193,13 +201,14 @@ def _new(texts: pa.Array, number: int, names: dict[str, tuple[TextIndex, pa.Arra
     return new
 
 
-def build(store: Path, base: Base, n_days: int, scratch: Path) -> list[Row]:
+def build(store: Path, bases: tuple[Base, Base], n_days: int, scratch: Path) -> list[Row]:
     """Take in the days that the store lacks."""
     with poolkit.Lab.open(store) as lab:
         have = sum(commit.source.startswith("day-") for commit in lab.commits())
         seconds: dict[str, list[float]] = {"day": [], "evening": []}
         for number in range(have, n_days):
-            for kind, part in zip(seconds, base.day(number), strict=True):
+            base = bases[number >= n_days - N_WITH_POSITIVES]
+            for kind, part in zip(seconds, base.day(number), strict=False):
                 folder = scratch / f"{kind}-{number:03}"
                 poolkit.write_day(part, folder)
                 took, commit = timed(lambda folder=folder: lab.run(folder))
@@ -368,18 +377,17 @@ def plates(store: Path, scratch: Path) -> dict[str, list[float]]:
         outcome = poolkit.process(made)
         tables = {name: getattr(made, name) for name in ("samples", "wells", "readings")}
         tables |= {name: getattr(outcome, name) for name in ("runs", "calls", "results", "orders", "findings")}
-        alone = Store(scratch / "alone")
-        with alone.writing():
-            seconds["commit of one plate"].append(timed(lambda: keep(alone, tables, made))[0])
-        alone.close()
+        seconds["commit of one plate"].append(keep(scratch / "alone", tables, made))
     shutil.rmtree(scratch / "alone")
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def keep(store: Store, tables: dict[str, pa.Table], day: Day) -> None:
-    """Commit some tables as they are."""
+def keep(path: Path, tables: dict[str, pa.Table], day: Day) -> float:
+    """Commit some tables as they are, and return the seconds until they are on the disk."""
     key = hashlib.sha256(str(day.samples["sample_id"][0]).encode()).hexdigest()
-    with store.segments(key) as writer:
+    store = Store(path)
+    with store.writing(), store.segments(key) as writer:
+        began = time.perf_counter()
         for name, rows in tables.items():
             writer.write(name, rows)
         store.commit(
@@ -391,6 +399,9 @@ def keep(store: Store, tables: dict[str, pa.Table], day: Day) -> None:
             source="plate",
             summary={},
         )
+        took = time.perf_counter() - began
+    store.close()
+    return took
 
 
 def show(title: str, rows: list[Row]) -> None:
@@ -419,15 +430,15 @@ def main() -> None:
     given.dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.dir) as folder:
         scratch = Path(folder)
-        base = Base(given.samples, scratch)
-        rows = build(store, base, given.days, scratch)
+        bases = Base(given.samples, scratch, 0.0), Base(given.samples, scratch, PREVALENCE)
+        rows = build(store, bases, given.days, scratch)
         ids = random_ids(store, given.queries)
         rows += bench_trace(store, ids, scratch)
         with poolkit.Lab.open(store, create=False) as lab:
             n_samples = sum(commit.summary["samples"] for commit in lab.commits())
         rows += bench_size(store, n_samples)
         rows += bench_whole(store, given.days)
-        rows += bench_commits(base, store, scratch, given.repeat)
+        rows += bench_commits(bases[1], store, scratch, given.repeat)
     title = (
         f"{given.days} days of {given.samples:,} samples, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
         f"Python {platform.python_version()}"

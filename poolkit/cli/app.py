@@ -12,6 +12,7 @@ from poolkit.cli.amend import amend, amendments, approve
 from poolkit.cli.demo import demo
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
+from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
 from poolkit.cli.orders import orders
 from poolkit.cli.plate import plate
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command(help=(verb.__doc__ or "").partition("\n")[0])(verb)
+app.add_typer(key)
 
 
 def _say_version(asked: bool) -> None:

@@ -8,10 +8,12 @@ import pyarrow as pa
 from poolkit.deconvolution import open_orders
 from poolkit.errors import Problem, TraceError
 from poolkit.lab.amend import pending_amendments
+from poolkit.lab.door import names_of
 from poolkit.lab.monitor import monitor_store
 from poolkit.lab.proofs import prove_result
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS
+from poolkit.trace.keys import KeyRing
 from poolkit.trace.lineage import lineage
 from poolkit.trace.picture import picture
 from poolkit.trace.recall import recall
@@ -35,10 +37,13 @@ class Answers:
         The store.
     upto
         The last commit that is looked at; the newest there is by default.
+    ring
+        The laboratory's keys: with them an identity number can be asked for.
     """
 
-    def __init__(self, store: Store, *, upto: int | None = None) -> None:
+    def __init__(self, store: Store, *, upto: int | None = None, ring: KeyRing | None = None) -> None:
         self._store = store
+        self._ring = ring
         self._upto = upto
 
     def _known(self) -> Snapshot:
@@ -76,7 +81,7 @@ class Answers:
             commit = max((each.commit_id for each in known if each.committed_at <= time), default=0)
         elif commit not in {0, *(each.commit_id for each in known)}:
             raise TraceError("no such moment", [Problem("commit", f"expected one up to {len(known)}, found {commit}")])
-        return Answers(self._store, upto=commit)
+        return Answers(self._store, upto=commit, ring=self._ring)
 
     def commits(self) -> list[Commit]:
         """Return all commits, oldest first.
@@ -160,11 +165,28 @@ class Answers:
         TraceError
             When nothing in the store has this id.
         """
-        return lineage(self._known(), any_id)
+        return pa.concat_tables(self._traces(any_id).values())
+
+    def _traces(self, any_id: str) -> dict[str, pa.Table]:
+        """Return a trace for each name that the store knows of what was asked for, by name.
+
+        With keys an identity number stands for its pseudonyms; it is in no answer and in no error.
+        """
+        known, found = self._known(), {}
+        names = names_of(self._ring, any_id)
+        for name in names:
+            try:
+                found[name] = lineage(known, name)
+            except TraceError:
+                # What was not found is named by its pseudonym.
+                if name == names[-1] and not found:
+                    raise
+        return found
 
     def trace_picture(self, any_id: str) -> str:
         """Return the trace of a barcode as a picture, an SVG without scripts that is read from left to right."""
-        return picture(self.trace(any_id), any_id)
+        traces = self._traces(any_id)
+        return picture(pa.concat_tables(traces.values()), next(iter(traces)))
 
     def monitor(self, *, rules: MonitorRules | None = None, zone: str = "UTC", **options: Any) -> Monitoring:
         """Return whether the pooling is still sound, and instruments and lots are still in control.

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from poolkit.errors import FormatError, SchemaError
 from poolkit.formats import content_key, read_day
 from poolkit.lab.acts import Acts
+from poolkit.lab.door import pseudonymised, refuse_inside
 from poolkit.lab.large import compute_large, scan
 from poolkit.lab.summary import Stopwatch, counts, summarise
 from poolkit.lab.writing import changed_results, without_reruns_of_recalled, write_inputs, write_outcome
@@ -48,8 +49,7 @@ class Lab(Acts):
     """
 
     def __init__(self, store: Store, ring: KeyRing | None = None) -> None:
-        super().__init__(store)
-        self._ring = ring
+        super().__init__(store, ring=ring)
 
     @classmethod
     def open(
@@ -95,6 +95,8 @@ class Lab(Acts):
         []
         """
         ring = keys if keys is None or isinstance(keys, KeyRing) else KeyRing.load(keys)
+        if ring is not None and isinstance(path, str | PathLike) and "://" not in str(path):
+            refuse_inside(ring, Path(path))
         sign = None if ring is None else ring.sign
         return cls(Store(path, data=data, create=create, read_only=read_only, sign=sign), ring)
 
@@ -179,6 +181,7 @@ class Lab(Acts):
                 known = self._store.find(key)
             watch("history")
             before = self._store.snapshot()
+            day = replace(day, samples=pseudonymised(day.samples, self._ring, before))
             history = history_of(before, day)
             if moment is None and _timeless(day, history):
                 moment = self._now()
@@ -217,7 +220,7 @@ class Lab(Acts):
         """Take in a large first day batch by batch, or return None where it has to be taken in one piece."""
         # Whatever is wrong with a folder, read in one piece it says in which rows.
         try:
-            scanned = scan(folder, zone=zone)
+            scanned = scan(folder, zone=zone, door=lambda samples: pseudonymised(samples, self._ring))
         except (FormatError, SchemaError, pa.ArrowException, OSError, ValueError):
             return None
         if scanned is None:
