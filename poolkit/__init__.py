@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_day, simulate_evening
+    from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -43,6 +44,7 @@ _ROOMS = {
     "protocols": ("Protocol", "load_protocol", "protocol_names"),
     "schemas": ("Day", "History", "Outcome", "conform"),
     "simulation": ("Failures", "simulate_day", "simulate_evening"),
+    "trace": ("KeyRing", "check_proof"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -53,6 +55,7 @@ __all__ = [
     "Failures",
     "FormatError",
     "History",
+    "KeyRing",
     "Lab",
     "Outcome",
     "PoolkitError",
@@ -61,6 +64,7 @@ __all__ = [
     "SchemaError",
     "TraceError",
     "__version__",
+    "check_proof",
     "conform",
     "layout_plates",
     "load_protocol",

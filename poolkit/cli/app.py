@@ -8,17 +8,23 @@ from typing import Annotated
 import typer
 
 from poolkit import __version__
+from poolkit.cli.amend import amend, amendments, approve
 from poolkit.cli.demo import demo
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
+from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
 from poolkit.cli.orders import orders
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
+from poolkit.cli.prove import check, prove
+from poolkit.cli.recall import recall
 from poolkit.cli.results import results
 from poolkit.cli.run import run
 from poolkit.cli.simulate import simulate
+from poolkit.cli.sql import sql
 from poolkit.cli.trace import trace
+from poolkit.cli.verify import verify
 
 # What sysexits.h calls EX_SOFTWARE: a script must not take a defect of poolkit for findings (1) or bad input (2).
 DEFECT = 70
@@ -32,6 +38,14 @@ VERBS: tuple[Callable[..., None], ...] = (
     orders,
     findings,
     trace,
+    recall,
+    amend,
+    approve,
+    amendments,
+    verify,
+    prove,
+    check,
+    sql,
     doctor,
     monitor,
     protocols,
@@ -48,6 +62,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command(help=(verb.__doc__ or "").partition("\n")[0])(verb)
+app.add_typer(key)
 
 
 def _say_version(asked: bool) -> None:

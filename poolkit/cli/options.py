@@ -35,23 +35,18 @@ OutFile = Annotated[
 ]
 OptionalKey = Annotated[
     Path | None,
-    typer.Option(
-        "--key",
-        envvar="POOLKIT_KEY",
-        help="The laboratory's key file: signs commits, makes pseudonyms of identity numbers.",
-        metavar="FILE",
-        show_default=False,
-    ),
+    typer.Option("--key", help="The laboratory's key file, which lies outside the store.", envvar="POOLKIT_KEY"),
 ]
 PublicKey = Annotated[
-    Path | None,
-    typer.Option("--key", help="The laboratory's public keys, in PEM.", metavar="FILE", show_default=False),
+    Path | None, typer.Option("--key", help="Public keys in PEM, as poolkit key public prints them.", metavar="PEM")
 ]
 Kept = Annotated[
     list[str] | None,
-    typer.Option("--head", help="A head that was kept elsewhere, as often as needed.", metavar="HEX|FILE"),
+    typer.Option(
+        "--head", help="A head that was kept elsewhere, or a file of such; may be repeated.", metavar="HEX|FILE"
+    ),
 ]
-Who = Annotated[str, typer.Option("--actor", help="Who does this.", metavar="NAME", show_default=False)]
+Who = Annotated[str, typer.Option("--actor", help="Who does it, a pseudonym.", show_default=False)]
 
 PROTOCOL = "cn-10in1-2020"
 
@@ -87,7 +82,7 @@ class Action(StrEnum):
 
 
 class Status(StrEnum):
-    """What a sample's result says."""
+    """Where a sample stands."""
 
     NEGATIVE = "negative"
     POSITIVE = "positive"

@@ -1,7 +1,7 @@
 """`poolkit recall`: everybody whose result rests on a lot, an instrument, a person, a plate, a run or a time."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +46,7 @@ def recall(
             raise FormatError("no order", [Problem("--order", "needs --reason and --actor")])
         if order is Action.RETEST:
             raise FormatError("no order", [Problem("--order", "expected rerun or recollect, found retest")])
-        named = {"lot": lot, "instrument": instrument, "operator": operator, "plate": plate, "run": run}
+        named: dict[str, Any] = {"lot": lot, "instrument": instrument, "operator": operator, "plate": plate, "run": run}
         with Lab.open(store, data=data, create=False, keys=key) as lab:
             rows = lab.recall(**named, window=window)
             commit = None
@@ -61,15 +61,11 @@ def recall(
         by_status = counts(rows["status"])
         made = sheet(
             f"{several(len(listed), 'sample')}, {n_released:,} of them released: {counted(by_status)}",
-            *("sample", "subject", "status", "released (UTC)", "read in", "to do"),
-            wide="to do",
+            *("sample", "subject", "status", "released (UTC)", "read in"),
         )
         for row in listed[:_SHOWN]:
             told = "" if row["released_at"] is None else f"{row['released_at']:%Y-%m-%d %H:%M}"
-            made.add_row(
-                *(row["sample_id"], row["subject_id"], row["status"], told),
-                *(f"{row['plate_id']}/{row['well']}", row["to_do"]),
-            )
+            made.add_row(row["sample_id"], row["subject_id"], row["status"], told, f"{row['plate_id']}/{row['well']}")
         more = [f"and {len(listed) - _SHOWN:,} more"] if len(listed) > _SHOWN else []
         filed = [] if commit is None else [f"ordered in commit {commit.commit_id}, head {commit.head}"]
         document = {
@@ -80,7 +76,8 @@ def recall(
             "out": out,
             "recalled": listed,
         }
-        answer(document, made, *more, *filed, *([] if out is None else [f"written to {out}"]))
+        to_do = {row["status"]: f"{row['status']}: {row['to_do']}" for row in listed}
+        answer(document, made, *more, "", *to_do.values(), *filed, *([] if out is None else [f"written to {out}"]))
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime] | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from poolkit.cli.answer import FINDINGS, answering
-from poolkit.cli.options import PROTOCOL, AsJson, InData, InStore, Rules, Zone
+from poolkit.cli.options import PROTOCOL, AsJson, InData, InStore, OptionalKey, Rules, Zone
 from poolkit.errors import FormatError, Problem
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(
         ),
     ] = None,
     zone: Zone = None,
+    key: OptionalKey = None,
     wait: Annotated[
         float, typer.Option("--wait", help="Seconds to wait for another process that writes to the store.", min=0.0)
     ] = 600.0,
@@ -45,7 +46,7 @@ def run(
         moment = _moment(at, zone)
         # A folder that is none makes no store.
         day_files(folder)
-        with Lab.open(store, data=data) as lab:
+        with Lab.open(store, data=data, keys=key) as lab:
             with progress(STAGES_OF_A_RUN) as began:
                 commit = lab.run(folder, protocol=protocol, at=moment, zone=zone, wait_seconds=wait, progress=began)
             errors = lab.findings(commit_id=commit.commit_id).to_pylist() if commit.summary["errors"] else []
@@ -73,6 +74,8 @@ def document(commit: "Commit") -> dict[str, Any]:
         "protocol": commit.protocol,
         "computed_at": commit.computed_at,
         "content_key": commit.content_key,
+        "head": commit.head,
+        "key_id": commit.key_id,
         **commit.summary,
     }
 
@@ -88,7 +91,12 @@ def _shown(commit: "Commit", errors: list[dict[str, Any]]) -> "list[RenderableTy
         shown += [*listing(several(len(errors), "finding") + " of severity error", errors, shown=_SHOWN), ""]
     if commit.repeated:
         shown += ["This folder was known already: nothing was written, and this is what was found then.", ""]
-    return [*shown, rounds(title, {f"commit {commit.commit_id}": commit.summary}), f"seconds: {stages}"]
+    return [*shown, rounds(title, {f"commit {commit.commit_id}": commit.summary}), f"seconds: {stages}", _head(commit)]
+
+
+def _head(commit: "Commit") -> str:
+    """Say what has to be kept elsewhere, so that the store can be held to it."""
+    return f"head {commit.head}, {'not signed' if commit.key_id is None else f'signed by key {commit.key_id}'}"
 
 
 def _moment(text: str | None, zone: str | None) -> datetime | None:

@@ -222,3 +222,29 @@ def progress(n_stages: int) -> Iterator[Callable[[str], None]]:
             begun = True
 
         yield began
+
+
+@contextmanager
+def share(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how much of the work is done; say nothing to a pipe.
+
+    Parameters
+    ----------
+    doing
+        The work.
+
+    Yields
+    ------
+    callable
+        To be called with how much is done and how much there is.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda done, every: bar.update(task, completed=done, total=every)

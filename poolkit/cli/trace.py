@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poolkit.cli.answer import answering
-from poolkit.cli.options import AsJson, InData, InStore, ReadOnly
+from poolkit.cli.options import AsJson, InData, InStore, OptionalKey, ReadOnly
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
@@ -22,6 +22,7 @@ def trace(
     store: InStore,
     data: InData = None,
     read_only: ReadOnly = False,
+    key: OptionalKey = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Write the trace as a graph to this .svg file.", metavar="FILE")
     ] = None,
@@ -31,7 +32,7 @@ def trace(
     with answering(as_json=as_json) as answer:
         from poolkit import Lab  # noqa: PLC0415
 
-        with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
+        with Lab.open(store, data=data, create=False, read_only=read_only, keys=key) as lab:
             rows = lab.trace(any_id).to_pylist()
             if picture is not None:
                 picture.write_text(lab.trace_picture(any_id), encoding="utf-8")

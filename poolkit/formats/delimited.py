@@ -19,6 +19,8 @@ from poolkit.schemas import Table
 
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 _SHOWN = 100
+_PERSON = "subject_id"
+_LONG_NUMBER = re.compile(r"\w*\d{15}\w*")
 # A long number that a spreadsheet kept only the first digits of, e.g. 1.23E+17.
 _SHORTENED = r"^\d(\.\d+)?[eE]\+\d+$"
 _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -57,13 +59,18 @@ def read_csv(path: Path, table: Table, *, zone: str | None = None) -> pa.Table:
     known = [name for name in table.names if name in header]
     types = {name: table[name].type for name in known}
     times = [name for name, kind in types.items() if pa.types.is_timestamp(kind)]
+    wrong = ""
     try:
         rows = _parse(data, types, known)
     except pa.ArrowInvalid as reason:
+        wrong = str(reason)
+    if wrong:
+        # Outside of the handler: what Arrow says shows lines of the file, and must not hang on our error.
         naive = _parse_naive(data, types, known, times) if zone and times else None
         if naive is None or zone is None:
-            problems = _problems_of_cells(data, header, table, zone) or [Problem("file", str(reason))]
-            raise FormatError(f"{path}: cannot be read", problems) from None
+            what = f"expected a table as its header says: {wrong.partition(':')[0]}"
+            problems = _problems_of_cells(data, header, table, zone) or [Problem("file", what)]
+            raise FormatError(f"{path}: cannot be read", problems)
         rows = _zoned(naive, path, times, zone)
     _refuse(path, _problems_of_numbers(rows))
     return rows
@@ -163,7 +170,7 @@ def _problems_of_numbers(rows: pa.Table) -> list[Problem]:
         if pa.types.is_string(values.type) and pc.any(pc.match_substring(values, "E+", ignore_case=True)).as_py():
             broken = pc.fill_null(pc.match_substring_regex(values, _SHORTENED), False)
             for row in pc.indices_nonzero(broken).to_pylist()[:_SHOWN]:
-                found = values[row].as_py()
+                found = _shown(name, values[row].as_py())
                 what = f"expected a barcode, found {found}: a spreadsheet shortened it, export the column as text"
                 problems.append(Problem(f"line {row + 2}, {name}", what))
     return problems
@@ -187,8 +194,15 @@ def _problems_of_cells(data: bytes, header: list[str], table: Table, zone: str |
         for place, (name, check) in checks.items():
             wrong = None if not cells or cells[place] in _NULLS else check(cells[place])
             if wrong:
-                problems.append(Problem(f"line {line}, {name}", f"expected {wrong}, found {cells[place]!r}"))
+                problems.append(
+                    Problem(f"line {line}, {name}", f"expected {wrong}, found {_shown(name, repr(cells[place]))}")
+                )
     return problems[:_SHOWN]
+
+
+def _shown(name: str, found: str) -> str:
+    """Return what was found, but not what may be an identity number in clear, also where columns are out of order."""
+    return "a number" if name == _PERSON else _LONG_NUMBER.sub("a long number", found)
 
 
 def _check_of(kind: pa.DataType, zone: str | None) -> Callable[[str], str | None] | None:

@@ -17,6 +17,8 @@ from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
 from poolkit.trace.store import Store
 
+# A result that a person corrected rests on the amendment, whose id begins so.
+AMENDMENT = "amendment/"
 _SETTLED = ("negative", "positive")
 
 
@@ -45,7 +47,7 @@ def amend(store: Store, *, sample_id: str, status: str, reason: str, actor: str,
         return replace(repeated, repeated=True)
     earlier = known.rows("amendments", sample_id=[sample_id])
     amendment = {
-        "amendment_id": f"amendment/{sample_id}/{earlier.num_rows + 1}",
+        "amendment_id": f"{AMENDMENT}{sample_id}/{earlier.num_rows + 1}",
         "sample_id": sample_id,
         "status": status,
         "reason": reason,
@@ -56,8 +58,8 @@ def amend(store: Store, *, sample_id: str, status: str, reason: str, actor: str,
     tables = {"amendments": pa.Table.from_pylist([amendment], schema=AMENDMENTS.schema)}
     if protocol.amendment_approvals == 0:
         tables |= _effect(known, amendment, now, protocol)
-    return _commit(
-        store, key, tables, kind="amend", actor=actor, now=now, protocol=protocol, source=amendment["amendment_id"]
+    return keep_act(
+        store, key, tables, kind="amend", actor=actor, now=now, protocol=protocol, source=str(amendment["amendment_id"])
     )
 
 

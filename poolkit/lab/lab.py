@@ -13,29 +13,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poolkit.deconvolution import open_orders
 from poolkit.errors import FormatError, SchemaError
 from poolkit.formats import content_key, read_day
+from poolkit.lab.acts import Acts
+from poolkit.lab.door import pseudonymised, refuse_inside
 from poolkit.lab.large import compute_large, scan
-from poolkit.lab.monitor import monitor_store
 from poolkit.lab.summary import Stopwatch, counts, summarise
-from poolkit.lab.writing import changed_results, write_inputs, write_outcome
+from poolkit.lab.writing import changed_results, without_reruns_of_recalled, write_inputs, write_outcome
 from poolkit.pipeline import Prepared, compute, prepare
 from poolkit.protocols import Protocol, load_protocol
-from poolkit.quality import Monitoring, MonitorRules
-from poolkit.schemas import FINDINGS, Day, History
-from poolkit.trace.doctor import examine
+from poolkit.schemas import Day, History
 from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
-from poolkit.trace.lineage import lineage
-from poolkit.trace.picture import picture
+from poolkit.trace.keys import KeyRing
 from poolkit.trace.record import Commit, Segment
 from poolkit.trace.store import Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Lab:
+class Lab(Acts):
     """A laboratory's store: days go in, each as one commit, and every sample can be asked for.
 
     Use `Lab.open`; a lab is a context manager that closes its ledger.
@@ -51,12 +48,18 @@ class Lab:
     (1, 200)
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, ring: KeyRing | None = None) -> None:
+        super().__init__(store, ring=ring)
 
     @classmethod
     def open(
-        cls, path: str | PathLike[str], *, data: Place | None = None, create: bool = True, read_only: bool = False
+        cls,
+        path: str | PathLike[str],
+        *,
+        data: Place | None = None,
+        create: bool = True,
+        read_only: bool = False,
+        keys: KeyRing | str | PathLike[str] | None = None,
     ) -> "Lab":
         """Open a store, or make one.
 
@@ -71,6 +74,8 @@ class Lab:
             Whether to make it when it is not there.
         read_only
             Whether to read the journal beside the data, up to the last commit that is whole, as of a copy.
+        keys
+            The laboratory's keys, or their file outside the store: commits are signed, and subjects become pseudonyms.
 
         Returns
         -------
@@ -89,7 +94,11 @@ class Lab:
         ...     lab.commits()
         []
         """
-        return cls(Store(path, data=data, create=create, read_only=read_only))
+        ring = keys if keys is None or isinstance(keys, KeyRing) else KeyRing.load(keys)
+        if ring is not None and isinstance(path, str | PathLike) and "://" not in str(path):
+            refuse_inside(ring, Path(path))
+        sign = None if ring is None else ring.sign
+        return cls(Store(path, data=data, create=create, read_only=read_only, sign=sign), ring)
 
     def __enter__(self) -> "Lab":
         return self
@@ -172,6 +181,7 @@ class Lab:
                 known = self._store.find(key)
             watch("history")
             before = self._store.snapshot()
+            day = replace(day, samples=pseudonymised(day.samples, self._ring, before))
             history = history_of(before, day)
             if moment is None and _timeless(day, history):
                 moment = self._now()
@@ -180,7 +190,7 @@ class Lab:
             with self._store.segments(key) as writer:
                 # What came in is written while it is being worked out.
                 write_inputs(writer, prepared)
-                outcome = compute(prepared, prior=prior, progress=watch)
+                outcome = without_reruns_of_recalled(compute(prepared, prior=prior, progress=watch), prepared)
                 watch("write")
                 write_outcome(writer, outcome, prepared, changed_results(outcome.results, prepared, before))
                 summary = summarise(
@@ -210,7 +220,7 @@ class Lab:
         """Take in a large first day batch by batch, or return None where it has to be taken in one piece."""
         # Whatever is wrong with a folder, read in one piece it says in which rows.
         try:
-            scanned = scan(folder, zone=zone)
+            scanned = scan(folder, zone=zone, door=lambda samples: pseudonymised(samples, self._ring))
         except (FormatError, SchemaError, pa.ArrowException, OSError, ValueError):
             return None
         if scanned is None:
@@ -261,132 +271,6 @@ class Lab:
         """Return the clock's time, which may have been set back but must not put a day before the last one."""
         last = max((commit.computed_at for commit in self._store.commits()), default=_EPOCH)
         return max(datetime.now(UTC), last + timedelta(microseconds=1))
-
-    def commits(self) -> list[Commit]:
-        """Return all commits, oldest first.
-
-        Returns
-        -------
-        list of Commit
-            Each with its moment, rules, source and counts.
-        """
-        return self._store.commits()
-
-    def table(self, name: str) -> pa.Table:
-        """Return one table as all commits together give it, oldest first.
-
-        Parameters
-        ----------
-        name
-            A table of the schemas; of `results` and `orders` every version is there.
-
-        Returns
-        -------
-        pyarrow.Table
-            Its rows.
-        """
-        return self._store.snapshot().table(name)
-
-    def results(self) -> pa.Table:
-        """Return the current result of every sample.
-
-        Returns
-        -------
-        pyarrow.Table
-            `results`, one row a sample.
-        """
-        return self._store.snapshot().results()
-
-    def orders(self) -> pa.Table:
-        """Return the orders that are open.
-
-        Returns
-        -------
-        pyarrow.Table
-            `orders`, at most one a sample.
-        """
-        now = self._store.snapshot()
-        return open_orders(now.table("orders"), now.results(columns=["sample_id", "status"]))
-
-    def findings(self, *, commit_id: int | None = None) -> pa.Table:
-        """Return what did not add up, each finding once.
-
-        Parameters
-        ----------
-        commit_id
-            Only what this commit found; all commits by default.
-
-        Returns
-        -------
-        pyarrow.Table
-            `findings`, oldest first.
-        """
-        rows = self._store.snapshot().table("findings", commit_id=commit_id)
-        unique = {(row["kind"], tuple(row["ids"])): row for row in reversed(rows.to_pylist())}
-        return pa.Table.from_pylist(list(reversed(unique.values())), schema=FINDINGS.schema)
-
-    def doctor(self, *, fix: bool = False) -> pa.Table:
-        """Return what does not fit together between ledger, journal and files.
-
-        Parameters
-        ----------
-        fix
-            Whether to remove what no commit names and to bring the journal up to the ledger; nothing changes otherwise.
-
-        Returns
-        -------
-        pyarrow.Table
-            Columns kind, path, detail and fixed; see `poolkit.trace.doctor`.
-
-        Raises
-        ------
-        TraceError
-            When the ledger cannot be read, or, with `fix`, another process holds the store.
-        """
-        return examine(self._store, fix=fix)
-
-    def trace(self, any_id: str) -> pa.Table:
-        """Return everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time.
-
-        Parameters
-        ----------
-        any_id
-            Whatever stands on a barcode; a well as ``PLATE/WELL``.
-
-        Returns
-        -------
-        pyarrow.Table
-            Columns at, step, sample_id, subject_id, specimen_id, plate_id, well, run_id and detail.
-
-        Raises
-        ------
-        TraceError
-            When nothing in the store has this id.
-        """
-        return lineage(self._store.snapshot(), any_id)
-
-    def trace_picture(self, any_id: str) -> str:
-        """Return the trace of a barcode as a picture, an SVG without scripts that is read from left to right."""
-        return picture(self.trace(any_id), any_id)
-
-    def monitor(self, *, rules: MonitorRules | None = None, zone: str = "UTC", **options: Any) -> Monitoring:
-        """Return whether the pooling is still sound, and instruments and lots are still in control.
-
-        Parameters
-        ----------
-        rules
-            Windows and limits; those of the documents by default.
-        zone
-            IANA time zone in which a day begins at midnight.
-        **options
-            `protocol`, whose targets are charted in place of the last commit's; `baselines` of control charts.
-
-        Returns
-        -------
-        Monitoring
-            Tables ``rates``, ``charts`` and ``points``.
-        """
-        return monitor_store(self._store.snapshot(), self._store.commits(), rules=rules, zone=zone, **options)
 
 
 def _ended_since(day: Day, known: Commit, moment: datetime | None) -> bool:

@@ -34,6 +34,7 @@ from poolkit.trace.segments import SegmentWriter
 
 # Below this many samples a day is as quick in one piece.
 LARGE = 2_000_000
+Door = Callable[[pa.Table], pa.Table]
 _SCANNED = ["sample_id", "tube_id", "recollect_of", "collected_at"]
 
 
@@ -55,6 +56,8 @@ class Scan:
         (distinct specimens of the wells,) the batch that holds it; the last one where nobody registered it.
     latest
         The latest time of a swab or run.
+    door
+        What every row group goes through before anything else sees it.
     """
 
     file: pq.ParquetFile
@@ -63,9 +66,10 @@ class Scan:
     last_batch: NDArray[np.int16]
     batch_of_specimen: NDArray[np.int16]
     latest: datetime
+    door: Door
 
 
-def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None:
+def scan(folder: str | PathLike[str], *, door: Door, zone: str | None = None) -> Scan | None:
     """Look through a day folder, or return None where it has to be computed in one piece.
 
     That is: a small one; one with mixtures or no runs; with a sample registered twice or taken again for another, as
@@ -101,7 +105,7 @@ def scan(folder: str | PathLike[str], *, zone: str | None = None) -> Scan | None
     named = day.wells.schema.get_field_index("specimen_id")
     day = replace(day, wells=day.wells.set_column(named, "specimen_id", coded(codes, specimens)))
     moments = [pc.max(runs[name]).as_py() for name in ("started_at", "ended_at") if runs.num_rows]
-    return Scan(file, day, names.tube, last_batch, batch_of_specimen, max(names.latest, *moments))
+    return Scan(file, day, names.tube, last_batch, batch_of_specimen, max(names.latest, *moments), door)
 
 
 class _Names:
@@ -161,7 +165,7 @@ class _Names:
         return tubes
 
 
-def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+def _row_groups(file: pq.ParquetFile, door: Door) -> Iterator[pa.Table]:
     """Give the row groups one after the other, each read while the one before it is worked on."""
 
     def read(number: int) -> pa.Table:
@@ -171,7 +175,7 @@ def _row_groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
         except (pa.ArrowException, OSError, ValueError) as reason:
             problem = Problem(f"row group {number}", str(reason))
             raise FormatError("the samples cannot be read", [problem]) from None
-        return conform(group, SAMPLES, keys=False)
+        return conform(door(group), SAMPLES, keys=False)
 
     with ThreadPoolExecutor(1) as beside:
         coming = beside.submit(read, 0)
@@ -186,7 +190,7 @@ def _batches(scanned: Scan, writer: SegmentWriter) -> Iterator[pa.Table]:
     """Give the samples of whole tubes, row group after row group; those of unfinished tubes wait."""
     carried, carried_tubes = SAMPLES.empty(), scanned.tube[:0]
     stop = 0
-    for number, group in enumerate(_row_groups(scanned.file)):
+    for number, group in enumerate(_row_groups(scanned.file, scanned.door)):
         writer.write("samples", group)
         tubes = scanned.tube[stop : stop + group.num_rows]
         stop += group.num_rows

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from poolkit.arrays import plain
 from poolkit.errors import Problem, TraceError
@@ -12,6 +14,7 @@ from poolkit.lab.amend import issued, keep_act
 from poolkit.protocols import Protocol
 from poolkit.schemas import RECALLS, RESULTS
 from poolkit.trace.heads import canonical_json
+from poolkit.trace.history import RECALL
 from poolkit.trace.recall import recall
 from poolkit.trace.record import Commit
 from poolkit.trace.store import Store
@@ -38,15 +41,22 @@ def order_recall(store: Store, *, action: str, reason: str, actor: str, protocol
         name: [str(each) for each in value] if name == "window" else value for name, value in named.items() if value
     }
     told = {"action": action, "actor": actor, "named": asked, "reason": reason}
-    if rows.num_rows == 0:
-        raise TraceError("nothing to order", [Problem("recall", "no current result rests on what was named")])
-    ids = plain(rows["sample_id"])
-    before = known.results_of(ids)
+    before = known.results_of(plain(rows["sample_id"]))
     versions = sorted(zip(*(map(str, before[name].to_pylist()) for name in ("sample_id", "evidence")), strict=True))
     key = hashlib.sha256(b"recall" + canonical_json(told | {"versions": versions})).hexdigest()
+    repeated = store.find(key)
+    if repeated is not None:
+        return replace(repeated, repeated=True)
+    withdrawn_already = pc.is_in(plain(rows["run_id"]), plain(known.table("recalls", columns=["run_id"])["run_id"]))
+    rows = rows.filter(pc.invert(withdrawn_already))
+    if rows.num_rows == 0:
+        what = "no current result rests on what was named and is not withdrawn already"
+        raise TraceError("nothing to order", [Problem("recall", what)])
+    ids = plain(rows["sample_id"])
+    before = known.results_of(ids)
     number = len(set(known.table("recalls", columns=["recall_id"])["recall_id"].to_pylist())) + 1
     runs = sorted(set(rows["run_id"].to_pylist()))
-    n_orders = Counter(plain(known.rows("orders", columns=["sample_id"], sample_id=ids)["sample_id"].to_pylist()))
+    n_orders = Counter(known.rows("orders", columns=["sample_id"], sample_id=ids)["sample_id"].to_pylist())
     withdrawn = pa.table(
         {
             **{name: before[name] for name in ("sample_id", "subject_id", "evidence", "protocol")},
@@ -62,7 +72,7 @@ def order_recall(store: Store, *, action: str, reason: str, actor: str, protocol
         "orders": issued(
             [(sample_id, n_orders[sample_id] + 1) for sample_id in ids.to_pylist()],
             action=action,
-            reason="recall",
+            reason=RECALL,
             now=now,
             protocol=protocol,
         ),

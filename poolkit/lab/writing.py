@@ -1,12 +1,18 @@
 """What of a run is written: what the day added, and the results that say something else than before."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, codes_in, plain
+from poolkit.lab.amend import AMENDMENT
 from poolkit.pipeline import Prepared
 from poolkit.schemas import RESULTS, Outcome
 from poolkit.trace.continuation import equal_rows
+from poolkit.trace.history import RECALL
 from poolkit.trace.segments import SegmentWriter
 from poolkit.trace.snapshot import Snapshot
 
@@ -21,10 +27,36 @@ def changed_results(results: pa.Table, prepared: Prepared, store: Snapshot) -> p
     places = TextIndex.of(plain(before["sample_id"])).find(plain(results["sample_id"]))
     known = np.flatnonzero(places >= 0)
     old, new = before.take(pa.array(places[known])), results.take(pa.array(known))
-    changed = new.filter(pa.array(~equal_rows(new, old, RESULTS, compared)))
+    changed = new.filter(pa.array(~equal_rows(new, old, RESULTS, compared) & ~_amended(store, old, new)))
     first = results.slice(known.size) if (places[: known.size] >= 0).all() else results.filter(pa.array(places < 0))
     # New samples first: their results then stand as the samples do, and need no entry of their own in the index.
     return pa.concat_tables([first, changed])
+
+
+def _amended(store: Snapshot, old: pa.Table, new: pa.Table) -> NDArray[np.bool_]:
+    """Return which results a person has corrected while nothing was read since that was not known then."""
+    corrected = pc.fill_null(pc.starts_with(plain(old["evidence"]), AMENDMENT), False)
+    stands: NDArray[np.bool_] = corrected.to_numpy(zero_copy_only=False).copy()
+    if stands.any():
+        ids = plain(old["sample_id"]).filter(corrected)
+        versions = store.rows("results", columns=["sample_id", "evidence"], sample_id=ids)
+        seen = set(zip(versions["sample_id"].to_pylist(), versions["evidence"].to_pylist(), strict=True))
+        rests_on = zip(new["sample_id"].to_pylist(), new["evidence"].to_pylist(), strict=True)
+        stands &= np.array([evidence is None or (sample, evidence) in seen for sample, evidence in rests_on], np.bool_)
+    return stands
+
+
+def without_reruns_of_recalled(outcome: Outcome, prepared: Prepared) -> Outcome:
+    """Leave out reruns of what was recalled with an order for new swabs: that order stands until it is answered."""
+    history = prepared.history
+    if history is None or outcome.orders.num_rows == 0 or history.orders.num_rows == 0:
+        return outcome
+    latest = dict(zip(*(history.orders[name].to_pylist() for name in ("sample_id", "action")), strict=True))
+    reason = dict(zip(*(history.orders[name].to_pylist() for name in ("sample_id", "reason")), strict=True))
+    swabs = {sample for sample, action in latest.items() if action == "recollect" and reason[sample] == RECALL}
+    issued = zip(*(outcome.orders[name].to_pylist() for name in ("sample_id", "action")), strict=True)
+    kept = [action != "rerun" or sample not in swabs for sample, action in issued]
+    return replace(outcome, orders=outcome.orders.filter(pa.array(kept, pa.bool_())))
 
 
 def write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:

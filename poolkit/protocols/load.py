@@ -1,5 +1,6 @@
 """`load_protocol`: a protocol by its name, or from a TOML file of the laboratory's own."""
 
+import json
 import os
 import re
 import tomllib
@@ -74,6 +75,37 @@ def load_protocol(what: Protocol | str | os.PathLike[str]) -> Protocol:
             known = ", ".join(protocol_names())
             raise ProtocolError(f"no protocol is called {what!r}; there are {known}, or give the path of a .toml file")
     return _read(Path(what))
+
+
+def recorded_protocol(text: str) -> Protocol:
+    """Return the protocol whose values were written down by `Protocol.canonical`.
+
+    Parameters
+    ----------
+    text
+        One line of JSON, as a store keeps it with every commit.
+
+    Returns
+    -------
+    Protocol
+        With the same values; where they came from is not written down there.
+
+    Raises
+    ------
+    ProtocolError
+        When these are no values of a protocol.
+
+    Examples
+    --------
+    >>> recorded_protocol(load_protocol("cn-10in1-2020").canonical()).label
+    'cn-10in1-2020@1'
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as reason:
+        raise ProtocolError("no protocol was recorded", [Problem("values", f"expected JSON: {reason}")]) from None
+    recorded = Source(text="as recorded by a store", verified=False)
+    return Protocol(**{"description": "", **values, "sources": dict.fromkeys(VALUE_FIELDS, recorded)})
 
 
 @cache

@@ -59,7 +59,7 @@ def history_of(store: Snapshot, day: Day) -> History | None:
         members.cast(MEMBERS.schema),
         store.rows("wells", specimen_id=specimens, plate_id=plates).cast(WELLS.schema),
         store.rows("runs", run_id=known_runs, plate_id=plates).cast(RUNS.schema),
-        calls.cast(CALLS.schema),
+        _unrecalled(store, calls.cast(CALLS.schema)),
         store.rows("orders", sample_id=ids).cast(ORDERS.schema),
     )
 
@@ -107,6 +107,22 @@ def _closed(store: Snapshot, named: pa.Array) -> pa.Table:
 
 
 _NOTHING = pa.array([], pa.string())
+RECALL = "recall"
+
+
+def _unrecalled(store: Snapshot, calls: pa.Table) -> pa.Table:
+    """Let calls of recalled runs settle nothing: they are invalid from here on, whatever they said."""
+    recalled = store.table("recalls", columns=["run_id"])
+    if recalled.num_rows == 0 or calls.num_rows == 0:
+        return calls
+    void = pc.is_in(plain(calls["run_id"]), plain(recalled["run_id"]))
+    made = pc.if_else(void, "invalid", plain(calls["call"]))
+    reasons = [
+        [RECALL] if out else kept for out, kept in zip(void.to_pylist(), calls["reasons"].to_pylist(), strict=True)
+    ]
+    calls = calls.set_column(calls.schema.get_field_index("call"), CALLS.schema.field("call"), made)
+    place = calls.schema.get_field_index("reasons")
+    return calls.set_column(place, CALLS.schema.field("reasons"), pa.array(reasons, CALLS["reasons"].type))
 
 
 def _without(texts: pa.Array, known: pa.Array) -> pa.Array:

@@ -20,7 +20,10 @@ TRACE = table(
         "step",
         _TEXT,
         "What happened.",
-        vocabulary=("collected", "pooled", "plated", "read", "called", "result", "order", "finding"),
+        vocabulary=(
+            *("collected", "pooled", "plated", "read", "called", "recalled", "amended", "approved"),
+            *("result", "order", "finding"),
+        ),
     ),
     column("sample_id", _TEXT, "The sample, where the step is about one.", null=True),
     column("subject_id", _TEXT, "Its subject.", null=True),
@@ -76,6 +79,7 @@ def lineage(store: Snapshot, any_id: str) -> pa.Table:
     events += _pooled(_rows(store, "members", sample_id=subject), samples, events)
     events += [_result(row) for row in _rows(store, "results", sample_id=subject)]
     events += [_order(row) for row in _rows(store, "orders", sample_id=subject)]
+    events += _acts(store, subject)
     events += _findings(store, {any_id, *subject, *specimens})
     for event in events:
         event["subject_id"] = subject.get(event["sample_id"]) if event["sample_id"] else None
@@ -167,6 +171,9 @@ def _wells_and_runs(store: Snapshot, wells: list[dict[str, Any]]) -> list[dict[s
     for row in _rows(store, "readings", run_id=[run["run_id"] for run in runs]):
         found = "none" if row["ct_cycles"] is None else f"{row['ct_cycles']:.2f}"
         cycles[row["run_id"], row["well"]].append(f"{row['target']} {found}")
+    recalls = defaultdict(list)
+    for row in _rows(store, "recalls", run_id=[run["run_id"] for run in runs]):
+        recalls[row["run_id"]].append(row)
     runs_of = defaultdict(list)
     for run in runs:
         runs_of[run["plate_id"]].append(run)
@@ -181,11 +188,17 @@ def _wells_and_runs(store: Snapshot, wells: list[dict[str, Any]]) -> list[dict[s
             ct = cycles.get((run["run_id"], well["well"]))
             if ct:
                 events.append(_event("read", f"Ct {', '.join(ct)}{_circumstances(run)}", run["ended_at"], **of_run))
+            events += [_recalled(row, of_run) for row in recalls[run["run_id"]]]
             call = calls.get((run["run_id"], well["well"]))
             if call:
                 reasons = f" ({', '.join(call['reasons'])})" if call["reasons"] else ""
                 events.append(_event("called", f"{call['call']}{reasons}", run["ended_at"], **of_run))
     return events
+
+
+def _recalled(row: dict[str, Any], ids: dict[str, str | None]) -> dict[str, Any]:
+    detail = f"{row['recall_id']}: {row['actor']} withdraws what this run says, because: {row['reason']}"
+    return _event("recalled", detail, row["recalled_at"], **ids)
 
 
 def _circumstances(run: dict[str, Any]) -> str:
@@ -210,6 +223,31 @@ def _result(row: dict[str, Any]) -> dict[str, Any]:
 def _order(row: dict[str, Any]) -> dict[str, Any]:
     detail = f"{row['action']} because of {row['reason']}, due {row['due_at']:%Y-%m-%d %H:%M} UTC"
     return _event("order", detail, row["issued_at"], sample_id=row["sample_id"])
+
+
+def _acts(store: Snapshot, subject: dict[str, str]) -> list[dict[str, Any]]:
+    """Return what persons corrected: who asked for it, why, and who approved it."""
+    asked = store.rows("amendments", sample_id=list(subject)).to_pylist()
+    sample_of = {row["amendment_id"]: row["sample_id"] for row in asked}
+    events = [
+        _event(
+            "amended",
+            f"{row['amendment_id']}: {row['actor']} asks for {row['status']}, because: {row['reason']}; "
+            f"{row['approvals']} to approve",
+            row["asked_at"],
+            sample_id=row["sample_id"],
+        )
+        for row in asked
+    ]
+    return events + [
+        _event(
+            "approved",
+            f"{row['amendment_id']}: by {row['actor']}",
+            row["approved_at"],
+            sample_id=sample_of[row["amendment_id"]],
+        )
+        for row in store.rows("approvals", amendment_id=list(sample_of)).to_pylist()
+    ]
 
 
 def _findings(store: Snapshot, ids: set[str]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,10 +34,10 @@ RECALLED = table(
 )
 _SETTLED = ("negative", "positive")
 _TO_DO = {
-    "negative": "tell the person that the negative is withdrawn; run the specimen again, or take a new swab",
-    "positive": "tell the person that the positive is being confirmed; keep isolated; run the specimen again",
+    "negative": "withdraw the negative, tell the person, and run the specimen again or take a new swab",
+    "positive": "tell the person that the positive is being confirmed, and run the specimen again",
 }
-_WAIT = "not released; hold until the specimen was run again or a new swab was taken"
+_WAIT = "hold, and run the specimen again or take a new swab"
 
 
 def recall(
@@ -117,15 +118,16 @@ def _runs(
 ) -> pa.Table:
     """Return the runs that everything given names."""
     given = {"instrument_id": instrument, "operator_id": operator, "plate_id": plate, "run_id": run}
-    given = {name: text for name, text in given.items() if text is not None}
+    asked = {name: text for name, text in given.items() if text is not None}
     if lot is not None:
         runs = store.rows("runs", extraction_lot=[lot], amplification_lot=[lot])
-    elif given:
-        name, text = next(iter(given.items()))
-        runs = store.rows("runs", **{name: [text]})
+    elif asked:
+        name, text = next(iter(asked.items()))
+        wanted: dict[str, Any] = {name: [text]}
+        runs = store.rows("runs", **wanted)
     else:
         runs = store.table("runs")
-    conditions = [pc.equal(plain(runs[name]), text) for name, text in given.items()]
+    conditions = [pc.equal(plain(runs[name]), text) for name, text in asked.items()]
     if window is not None:
         start, end = window
         if start.tzinfo is None or end.tzinfo is None or end < start:

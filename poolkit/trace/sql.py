@@ -64,11 +64,11 @@ VIEWS: Mapping[str, str] = {
           AND s.sample_id NOT IN (SELECT sample_id FROM members)
         GROUP BY s.tube_id
         HAVING bool_or(r.status NOT IN ('negative', 'positive'))""",
-    # monitor: calls of pools and of single specimens by the day on which their run ended.
+    # monitor: calls of pools and of single specimens by the day, in UTC, on which their run ended.
     "daily_calls": """
         WITH sizes AS (
             SELECT specimen_id, count(DISTINCT sample_id) AS n_members FROM specimens GROUP BY specimen_id)
-        SELECT CAST(u.ended_at AT TIME ZONE 'UTC' AS DATE) AS day, z.n_members > 1 AS pooled, count(*) AS n,
+        SELECT CAST(make_timestamp(epoch_us(u.ended_at)) AS DATE) AS day, z.n_members > 1 AS pooled, count(*) AS n,
             count(*) FILTER (c.call = 'positive') AS n_positive, count(*) FILTER (c.call = 'suspect') AS n_suspect,
             count(*) FILTER (c.call = 'invalid') AS n_invalid
         FROM calls c JOIN runs u USING (run_id) JOIN sizes z USING (specimen_id)
@@ -100,7 +100,7 @@ def connect(segments: Iterable[tuple[int, str, str]], commits: pa.Table) -> "duc
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError:
         raise TraceError("no SQL here", [Problem("duckdb", "is not installed: pip install 'poolkit[sql]'")]) from None
-    connection = duckdb.connect(":memory:", config={"TimeZone": "UTC"})
+    connection = duckdb.connect(":memory:")
     connection.register("commits", commits)
     named: dict[str, list[tuple[int, str]]] = {name: [] for name in TABLES}
     for commit, table, path in segments:
@@ -111,6 +111,23 @@ def connect(segments: Iterable[tuple[int, str, str]], commits: pa.Table) -> "duc
     for name, query in VIEWS.items():
         connection.execute(f"CREATE VIEW {name} AS {query}")
     return connection
+
+
+def ask(connection: "duckdb.DuckDBPyConnection", query: str) -> pa.Table:
+    """Return what a query gives.
+
+    Raises
+    ------
+    TraceError
+        When DuckDB does not understand it, or cannot read a file.
+    """
+    import duckdb  # noqa: PLC0415 - an extra
+
+    try:
+        asked = connection.sql(query)
+        return pa.table({}) if asked is None else asked.to_arrow_table()
+    except duckdb.Error as reason:
+        raise TraceError("the question cannot be answered", [Problem("sql", str(reason))]) from None
 
 
 def _view(connection: "duckdb.DuckDBPyConnection", name: str, files: Sequence[tuple[int, str]]) -> None:

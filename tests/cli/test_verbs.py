@@ -66,7 +66,7 @@ def test_simulate_overwrites_nothing(tmp_path: Path) -> None:
 def test_run_says_what_became_of_the_samples(lab: Lab) -> None:
     day = lab.summaries["day"]
     assert set(day) == {
-        *("commit", "repeated", "source", "protocol", "computed_at", "content_key"),
+        *("commit", "repeated", "source", "protocol", "computed_at", "content_key", "head", "key_id"),
         *("samples", "pools", "wells", "calls", "results", "orders", "findings", "errors", "seconds"),
     }
     assert (day["commit"], day["samples"], day["repeated"], day["source"]) == (1, 1200, False, "day")
