@@ -128,7 +128,9 @@ def test_an_identity_number_that_a_spreadsheet_shortened(
     words = keeper.refuse(folder, FormatError)
     assert words.startswith(f"{folder / 'samples.csv'}: cannot be read, {len(rows)} problem(s):")
     for sample in rows:
-        expected = f"line {int(sample[1:]) + 1}, subject_id: expected a barcode, found a number: a spreadsheet shortened"
+        expected = (
+            f"line {int(sample[1:]) + 1}, subject_id: expected a barcode, found a number: a spreadsheet shortened"
+        )
         assert expected in words
 
 
