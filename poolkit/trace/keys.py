@@ -1,7 +1,6 @@
 """Keys of a laboratory, to sign commits with and to make pseudonyms with; in a file that lies outside the store."""
 
 import hashlib
-import hmac
 import json
 import os
 import re
@@ -13,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from poolkit.arrays import encode
 from poolkit.errors import Problem, TraceError
+from poolkit.trace.keyed import canonical_texts, is_plain, keyed_texts
 
 _FORMAT = "poolkit keys v1"
 _ID_DIGITS = 8
@@ -65,15 +66,12 @@ class Key:
         public = Ed25519PrivateKey.from_private_bytes(self._seed).public_key()
         return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
-    def pseudonyms(self, texts: list[str]) -> list[str]:
-        """Return the pseudonym of each identity number."""
-        keyed = hmac.new(self._secret, digestmod=hashlib.sha256)
-        found = []
-        for text in texts:
-            made = keyed.copy()
-            made.update(canonical_id(text).encode())
-            found.append(f"{self.key_id}.{made.hexdigest()[:_PSEUDONYM_DIGITS]}")
-        return found
+    def pseudonyms(self, texts: pa.Array) -> pa.Array:
+        """Return the pseudonym of each identity number of a column without null."""
+        others = texts.filter(pc.invert(is_plain(texts)))
+        slowly = pa.array([canonical_id(text) for text in others.to_pylist()], pa.string())
+        meant = canonical_texts(texts, slowly)
+        return keyed_texts(self._secret, meant, f"{self.key_id}.", _PSEUDONYM_DIGITS)
 
     def told(self) -> dict[str, str]:
         """Return what is written into the key file."""
@@ -260,9 +258,10 @@ class KeyRing:
         """
         key = self.current if key_id is None else self.key(key_id)
         codes, texts = encode(column)
-        clear = texts.to_pylist()
-        made = [old if self.is_pseudonym(old) else new for old, new in zip(clear, key.pseudonyms(clear), strict=True)]
-        return pa.array(made, pa.string()).take(pa.array(codes, mask=codes < 0))
+        known = "|".join(each.key_id for each in self.keys)
+        is_made = pc.match_substring_regex(texts, rf"\A({known})\.[0-9a-f]{{{_PSEUDONYM_DIGITS}}}\z")
+        made = pc.if_else(is_made, texts, key.pseudonyms(texts))
+        return made.take(pa.array(codes, mask=codes < 0))
 
 
 def public_keys(pem: bytes) -> list[Ed25519PublicKey]:
