@@ -15,6 +15,7 @@ from poolkit.kernels.hashing import hash_messages
 
 _BLOCK = 64
 _DIGEST = 32
+_AT_ONCE = 4096
 _HEX = np.frombuffer(bytes(range(256)).hex().encode(), np.uint8).reshape(256, 2)
 
 
@@ -50,13 +51,13 @@ def keyed_texts(secret: bytes, texts: pa.Array, prefix: str, digits: int) -> pa.
     made = np.empty((len(texts), head + digits), np.uint8)
     made[:, :head] = np.frombuffer(prefix.encode(), np.uint8)
     for length in np.unique(lengths).tolist():
-        rows = np.flatnonzero(lengths == length)
-        if rows.size == lengths.size:
-            bodies = data[offsets[0] : offsets[0] + rows.size * length].reshape(rows.size, length)
-        else:
+        alike = np.flatnonzero(lengths == length)
+        # So few at a time that they stay in the processor's cache.
+        for start in range(0, alike.size, _AT_ONCE):
+            rows = alike[start : start + _AT_ONCE]
             bodies = data[offsets[rows][:, None].astype(np.int64) + np.arange(length)]
-        found = _hashed(outer, _hashed(inner, bodies))[:, : digits // 2]
-        made[rows, head:] = _HEX[found].reshape(rows.size, digits)
+            found = _hashed(outer, _hashed(inner, bodies))[:, : digits // 2]
+            made[rows, head:] = _HEX[found].reshape(rows.size, digits)
     ends = np.arange(len(texts) + 1, dtype=np.int32) * np.int32(head + digits)
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(made))
 
