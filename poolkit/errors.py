@@ -3,10 +3,12 @@
 The class says whose fault it is; a defect of poolkit itself stays an ``AssertionError``.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _SHOWN = 10
+_LONG_NUMBER = re.compile(r"\w*\d{15}\w*")
 
 
 def some(values: Iterable[object], shown: int = _SHOWN) -> str:
@@ -21,6 +23,17 @@ def some(values: Iterable[object], shown: int = _SHOWN) -> str:
     text = ", ".join(str(value) for value in listed[:shown])
     more = len(listed) - shown
     return f"{text} and {more} more" if more > 0 else text
+
+
+def discreet(found: object) -> str:
+    """Return what was found as text, long numbers left out: each may be an identity number in a column not its own.
+
+    Examples
+    --------
+    >>> discreet("kind 999999180001010016"), discreet(0.5)
+    ('kind a long number', '0.5')
+    """
+    return _LONG_NUMBER.sub("a long number", str(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from poolkit.errors import FormatError, Problem
+from poolkit.errors import FormatError, Problem, discreet
 from poolkit.schemas import Table
 
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 _SHOWN = 100
 _PERSON = "subject_id"
-_LONG_NUMBER = re.compile(r"\w*\d{15}\w*")
 # A long number that a spreadsheet kept only the first digits of, e.g. 1.23E+17.
 _SHORTENED = r"^\d(\.\d+)?[eE]\+\d+$"
 _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -146,6 +145,8 @@ def _encoding_of(data: bytes) -> str:
 
 
 def _problems_of_header(header: list[str], table: Table) -> list[Problem]:
+    # Where the header is missing this is somebody's row.
+    header = [discreet(name) for name in header]
     problems = [Problem("line 1", f"column {name} stands twice") for name in set(header) if header.count(name) > 1]
     problems += [
         Problem("line 1", f"missing column {column.name}, found {', '.join(header)}")
@@ -202,7 +203,7 @@ def _problems_of_cells(data: bytes, header: list[str], table: Table, zone: str |
 
 def _shown(name: str, found: str) -> str:
     """Return what was found, but not what may be an identity number in clear, also where columns are out of order."""
-    return "a number" if name == _PERSON else _LONG_NUMBER.sub("a long number", found)
+    return "a number" if name == _PERSON else discreet(found)
 
 
 def _check_of(kind: pa.DataType, zone: str | None) -> Callable[[str], str | None] | None:

@@ -3,7 +3,6 @@
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +14,7 @@ from poolkit.trace.snapshot import Snapshot
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 _SHORTENED = r"^\s*[0-9](\.[0-9]+)?[eE]\+?1[0-9]\s*$"
+_DIGITS = r"^\s*\p{Nd}{17}[\p{Nd}Xx\x{FF38}\x{FF58}]\s*$"
 _SHORT_BYTES = 26
 _LENGTHS = pa.array([*range(18, 23), 54])
 _NAMES = ("sample_id", "subject_id", "site_id", "tube_id", "group_id", "recollect_of")
@@ -74,8 +74,10 @@ def _refuse_identities(samples: pa.Table, name: str, *, clear: bool) -> None:
     n_bytes = pc.binary_length(texts)
     # Nearly no barcode is as long as these are; full-width characters take three bytes.
     long = pc.fill_null(pc.is_in(n_bytes, _LENGTHS.cast(n_bytes.type)), False)
-    candidates = pc.indices_nonzero(long).to_numpy() if clear else np.zeros(0, np.uint64)
-    rows = tuple(row for row in candidates.tolist() if is_identity(texts[row].as_py()))
+    candidates = pc.indices_nonzero(long) if clear else pa.array([], pa.uint64())
+    candidates = candidates.filter(pc.match_substring_regex(texts.take(candidates), _DIGITS))
+    looked_at = zip(candidates.to_pylist(), texts.take(candidates).to_pylist(), strict=True)
+    rows = tuple(row for row, text in looked_at if is_identity(text))
     what = "identity numbers in clear stand here: give the laboratory's keys with --key"
     if name != "subject_id":
         what = "identity numbers in clear stand here, where none belongs: are the columns in order?"

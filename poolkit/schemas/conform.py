@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.errors import Problem, SchemaError
+from poolkit.errors import Problem, SchemaError, discreet
 from poolkit.schemas.dictionaries import unified
 from poolkit.schemas.model import Column, Table
 
@@ -141,7 +141,7 @@ def _typed(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> 
     try:
         return _one_dictionary(values) if pa.types.is_dictionary(found) else values.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as reason:
-        problems.append(Problem(column.name, f"must be {_named(wanted)} (found {_named(found)}: {reason})"))
+        problems.append(Problem(column.name, f"must be {_named(wanted)} (found {_named(found)}: {discreet(reason)})"))
         return None
 
 
@@ -184,7 +184,7 @@ def _check_vocabulary(values: pa.ChunkedArray, column: Column, problems: list[Pr
     if rows:
         found = plain[rows[0]].as_py()
         expected = ", ".join(column.vocabulary or ())
-        problems.append(Problem(column.name, f"must be one of {expected}, found {found!r}", rows))
+        problems.append(Problem(column.name, f"must be one of {expected}, found {discreet(repr(found))}", rows))
 
 
 def _check_text(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
@@ -206,7 +206,7 @@ def _check_text(values: pa.ChunkedArray, column: Column, problems: list[Problem]
     ):
         rows = _rows(wrong)
         if rows:
-            problems.append(Problem(column.name, f"{what}, found {plain[rows[0]].as_py()!r}", rows))
+            problems.append(Problem(column.name, f"{what}, found {discreet(repr(plain[rows[0]].as_py()))}", rows))
 
 
 def _check_times(values: pa.ChunkedArray, column: Column, problems: list[Problem]) -> None:
@@ -239,7 +239,7 @@ def _check_range(values: pa.ChunkedArray, column: Column, problems: list[Problem
     else:
         expected = f"must be at least {low:g}" if high is None else f"must be at most {high:g}"
         expected += " and finite" if floating else ""
-    problems.append(Problem(column.name, f"{expected}, found {values[rows[0]].as_py()}", rows))
+    problems.append(Problem(column.name, f"{expected}, found {discreet(values[rows[0]].as_py())}", rows))
 
 
 def _duplicate_keys(columns: list[pa.ChunkedArray], names: tuple[str, ...]) -> list[Problem]:
@@ -268,7 +268,7 @@ def _duplicate_keys(columns: list[pa.ChunkedArray], names: tuple[str, ...]) -> l
     problems = []
     for start, size in zip(starts[told[:_NAMED_KEYS]], sizes[told[:_NAMED_KEYS]], strict=True):
         rows = tuple(order[start : start + size].tolist())
-        found = [str(values[rows[0]].as_py()) for values in columns]
+        found = [discreet(values[rows[0]].as_py()) for values in columns]
         key = found[0] if len(found) == 1 else f"({', '.join(found)})"
         problems.append(Problem(label, f"duplicate key {key}", rows))
     if told.size > _NAMED_KEYS:

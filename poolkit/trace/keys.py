@@ -177,7 +177,10 @@ class KeyRing:
                 )
                 for each in document["keys"]
             )
-            sound = keys and all(key.key_id == each["key_id"] for key, each in zip(keys, document["keys"], strict=True))
+            sound = keys and all(
+                key.key_id == each["key_id"] and len(each["hmac_sha256"]) == 2 * _SECRET_BYTES
+                for key, each in zip(keys, document["keys"], strict=True)
+            )
         except (ValueError, KeyError, TypeError):
             sound, keys = False, ()
         if not sound:

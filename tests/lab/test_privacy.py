@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import poolkit
 from poolkit import KeyRing, Lab, PoolkitError, SchemaError, TraceError
 from poolkit.lab.door import is_identity, pseudonymised
-from poolkit.schemas import Day
+from poolkit.schemas import SAMPLES, Day
 from poolkit.trace.keys import canonical_id
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -109,9 +110,13 @@ BROKEN = {
         lambda text: (text + text.splitlines()[1].replace("person", "nobody") + "\n").encode()
     ),
     "a field too many": spoil(lambda text: (text + text.splitlines()[1] + ",more\n").encode()),
+    "no header": spoil(lambda text: text.partition("\n")[2].encode()),
+    "no header, a line twice": spoil(lambda text: (text.splitlines()[1] + "\n" + text.partition("\n")[2]).encode()),
     "columns moved": spoil(columns_moved),
     "times without a zone": spoil(lambda text: text.replace("Z,", ",").replace("+00:00,", ",").encode()),
     "slots that are none": spoil(lambda text: text.replace(",1,", ",x,").encode()),
+    "an identity number as a kind": spoil(lambda text: text.replace("person", identity(0), 1).encode()),
+    "an identity number as a column": spoil(lambda text: text.replace("subject_id", identity(0), 1).encode()),
     "an identity number as a slot": spoil(lambda text: text.replace(",1,", f",{identity(0)},", 1).encode()),
 }
 
@@ -222,6 +227,33 @@ def test_a_large_day_goes_through_the_same_door(clear: Clear, ring: KeyRing, tmp
         lab.run(folder)
         assert large == {row["sample_id"]: row["subject_id"] for row in lab.results().to_pylist()}
     assert not [number for number in clear.numbers if number.encode() in b"".join(bytes_below(tmp_path / "large"))]
+
+
+@pytest.mark.parametrize("column", [*SAMPLES.names, "another"])
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_no_number_in_parquet_is_in_an_error(clear: Clear, tmp_path: Path, column: str, kind: pa.DataType) -> None:
+    samples = clear.made.day.samples
+    numbers = pa.array([identity(100)] * samples.num_rows)
+    if not pa.types.is_dictionary(kind) and not pa.types.is_large_string(kind):
+        numbers = pa.array([int(identity(0))] * samples.num_rows).cast(kind, safe=False)
+    folder = tmp_path / "day"
+    poolkit.write_day(clear.made.day, folder)
+    names = [*samples.column_names, "another"]
+    moved = samples.append_column("another", numbers).set_column(names.index(column), column, numbers.cast(kind))
+    pa.parquet.write_table(moved, folder / "samples.parquet")
+    with Lab.open(tmp_path / "store") as lab:
+        if column == "another":
+            lab.run(folder)
+            said = ""
+        else:
+            with pytest.raises(PoolkitError) as caught:
+                lab.run(folder)
+            said = everything_said(caught.value)
+    known = [identity(0), identity(100)]
+    assert not [number for number in known if number in said], said
+    assert not [number for number in known if number.encode() in b"".join(bytes_below(tmp_path / "store"))]
 
 
 def test_keys_do_not_lie_in_the_store(tmp_path: Path) -> None:
