@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -127,7 +126,9 @@ def test_not_received(store: Store, sql: Any) -> None:
         if row["tube_id"] not in standing and row["sample_id"] not in standing | mixed:
             expected.setdefault(row["tube_id"], set()).add(row["sample_id"])
     expected = {
-        tube: some for tube, some in expected.items() if any(status[one] not in ("negative", "positive") for one in some)
+        tube: some
+        for tube, some in expected.items()
+        if any(status[one] not in ("negative", "positive") for one in some)
     }
     found = asked(sql, "SELECT * FROM not_received")
     assert {row["tube_id"]: row["n_samples"] for row in found} == {tube: len(some) for tube, some in expected.items()}
@@ -187,7 +188,10 @@ def test_recall_and_its_slow_twin(store: Store) -> None:
         asks += [({"window": window}, inside)]
         if lot is not None:
             has = lambda row, lot=lot: lot in (row["extraction_lot"], row["amplification_lot"])  # noqa: E731
-            asks += [({"lot": lot}, has), ({"lot": lot, "window": window}, lambda row: has(row) and inside(row))]
+            asks += [
+                ({"lot": lot}, has),
+                ({"lot": lot, "window": window}, lambda row, has=has, inside=inside: has(row) and inside(row)),
+            ]
         for given, wanted in asks:
             found = recall(known, committed_at=committed_at, **given)["sample_id"].to_pylist()
             assert len(found) == len(set(found))
