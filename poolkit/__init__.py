@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from poolkit.pooling import pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
-    from poolkit.simulation import Failures, simulate_day, simulate_evening
+    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
     from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
@@ -43,7 +43,7 @@ _ROOMS = {
     "pooling": ("pool_tubes",),
     "protocols": ("Protocol", "load_protocol", "protocol_names"),
     "schemas": ("Day", "History", "Outcome", "conform"),
-    "simulation": ("Failures", "simulate_day", "simulate_evening"),
+    "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
     "trace": ("KeyRing", "check_proof"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -73,6 +73,7 @@ __all__ = [
     "protocol_names",
     "read_day",
     "read_instrument",
+    "simulate_custody",
     "simulate_day",
     "simulate_evening",
     "write_day",

@@ -17,6 +17,7 @@ from poolkit.pooling.registration import register
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.schemas import (
     CALLS,
+    CUSTODY,
     MEMBERS,
     POOLS,
     READINGS,
@@ -114,6 +115,8 @@ class Prepared:
         What was known already.
     made_up
         Whether the runs were made up, as the day has no runs table.
+    custody : pyarrow.Table
+        Who had tubes and boxes, as the day says.
     """
 
     protocol: Protocol
@@ -124,6 +127,7 @@ class Prepared:
     readings: pa.Table
     history: History | None
     made_up: bool
+    custody: pa.Table
 
 
 def prepare(
@@ -141,7 +145,15 @@ def prepare(
     union = unite(day, runs, history)
     accepted, late = _part_runs(union.runs, now)
     return Prepared(
-        rules, now, union, accepted, late, _without(union.readings, late), history, made_up=day.runs is None
+        rules,
+        now,
+        union,
+        accepted,
+        late,
+        _without(union.readings, late),
+        history,
+        made_up=day.runs is None,
+        custody=day.custody,
     )
 
 
@@ -209,6 +221,7 @@ def _conformed(day: Day) -> Day:
         runs=None if day.runs is None else conform(day.runs, RUNS),
         pools=conform(day.pools, POOLS),
         members=conform(day.members, MEMBERS),
+        custody=conform(day.custody, CUSTODY),
     )
 
 

@@ -12,6 +12,7 @@ from poolkit.cli.amend import amend, amendments, approve
 from poolkit.cli.demo import demo
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
+from poolkit.cli.journey import journey, turnaround
 from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
 from poolkit.cli.orders import orders
@@ -19,6 +20,7 @@ from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
 from poolkit.cli.prove import check, prove
 from poolkit.cli.recall import recall
+from poolkit.cli.reconcile import reconcile
 from poolkit.cli.results import results
 from poolkit.cli.run import run
 from poolkit.cli.simulate import simulate
@@ -39,6 +41,9 @@ VERBS: tuple[Callable[..., None], ...] = (
     findings,
     trace,
     recall,
+    journey,
+    turnaround,
+    reconcile,
     amend,
     approve,
     amendments,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
 
 _SHOWN = 20
-_RANK = {severity.value: rank for rank, severity in enumerate(Severity)}
+RANK = {severity.value: rank for rank, severity in enumerate(Severity)}
 _STYLE = {"error": "bold red", "warning": "yellow", "info": ""}
 
 
@@ -36,7 +36,7 @@ def findings(
         refuse_suffix(out)
         with Lab.open(store, data=data, create=False, read_only=read_only) as lab:
             rows = lab.findings()
-        listed = sorted(rows.to_pylist(), key=lambda row: _RANK[row["severity"]])
+        listed = sorted(rows.to_pylist(), key=lambda row: RANK[row["severity"]])
         if severity is not None:
             listed = [row for row in listed if row["severity"] == severity.value]
         rows = pa.Table.from_pylist(listed, schema=rows.schema)

@@ -13,10 +13,10 @@ from poolkit.arrays import compacted
 from poolkit.errors import FormatError, Problem, SchemaError
 from poolkit.formats.delimited import misspelt, read_csv, write_csv
 from poolkit.formats.instruments import read_instrument
-from poolkit.schemas import MEMBERS, POOLS, READINGS, RUNS, SAMPLES, WELLS, Day, Table, conform
+from poolkit.schemas import CUSTODY, MEMBERS, POOLS, READINGS, RUNS, SAMPLES, WELLS, Day, Table, conform
 
 SUFFIXES = (".parquet", ".arrow", ".csv")
-_FILES = (SAMPLES, WELLS, RUNS, READINGS, POOLS, MEMBERS)
+_FILES = (SAMPLES, WELLS, RUNS, READINGS, POOLS, MEMBERS, CUSTODY)
 _REQUIRED = (SAMPLES, WELLS)
 _ROWS_A_GROUP = 1_000_000
 _MAY_REPEAT = (SAMPLES, READINGS)  # a finding of the day, not an error of the file
@@ -28,6 +28,7 @@ _REPEATING = {
     "readings": ("run_id", "well", "target"),
     "pools": ("formed",),
     "members": ("pool_id",),
+    "custody": ("event", "box_id", "actor", "witness", "place"),
 }
 
 
@@ -89,8 +90,8 @@ def read_day(folder: str | PathLike[str], *, zone: str | None = None) -> Day:
     Parameters
     ----------
     folder
-        Holds ``samples`` and ``wells``, and ``readings`` or ``instruments/``; perhaps ``runs``, ``pools`` and
-        ``members``; each as ``.parquet``, ``.arrow`` or ``.csv``.
+        Holds ``samples`` and ``wells``, and ``readings`` or ``instruments/``; perhaps ``runs``, ``pools``, ``members``
+        and ``custody``; each as ``.parquet``, ``.arrow`` or ``.csv``.
     zone
         IANA time zone of CSV and instrument times that give none, e.g. ``Asia/Shanghai``.
 
@@ -152,6 +153,7 @@ def _assembled(root: Path, wanted: tuple[Table, ...], zone: str | None) -> Day:
         runs,
         tables.get("pools", POOLS.empty()),
         tables.get("members", MEMBERS.empty()),
+        tables.get("custody", CUSTODY.empty()),
     )
 
 
@@ -325,7 +327,7 @@ def write_day(day: Day, folder: str | PathLike[str], *, suffix: str = ".parquet"
     Parameters
     ----------
     day
-        The tables; empty laboratory pools and absent runs are left out.
+        The tables; empty laboratory pools, empty custody and absent runs are left out.
     folder
         Is made when it is not there.
     suffix
@@ -349,5 +351,5 @@ def write_day(day: Day, folder: str | PathLike[str], *, suffix: str = ".parquet"
     root.mkdir(parents=True, exist_ok=True)
     for table in _FILES:
         rows = getattr(day, table.name)
-        if rows is not None and (table not in (POOLS, MEMBERS) or rows.num_rows):
+        if rows is not None and (table not in (POOLS, MEMBERS, CUSTODY) or rows.num_rows):
             write_table(rows, root / f"{table.name}{suffix}")

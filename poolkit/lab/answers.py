@@ -1,6 +1,7 @@
 """What a laboratory's store answers, now or as of an earlier moment."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,8 +12,12 @@ from poolkit.lab.amend import pending_amendments
 from poolkit.lab.door import names_of
 from poolkit.lab.monitor import monitor_store
 from poolkit.lab.proofs import prove_result
+from poolkit.lab.reconcile import reconcile
+from poolkit.lab.turnaround import turnaround
+from poolkit.protocols import Protocol, load_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS
+from poolkit.trace.journey import journey
 from poolkit.trace.keys import KeyRing
 from poolkit.trace.lineage import lineage
 from poolkit.trace.picture import picture
@@ -242,6 +247,75 @@ class Answers:
         named = {"lot": lot, "instrument": instrument, "operator": operator, "plate": plate, "run": run}
         committed_at = {commit.commit_id: commit.committed_at for commit in self.commits()}
         return recall(self._known(), **named, window=window, committed_at=committed_at)
+
+    def journey(self, any_id: str, *, protocol: Protocol | str | PathLike[str] = "cn-10in1-2020") -> pa.Table:
+        """Return what happened to a tube from its collection to its report, and who had it.
+
+        Parameters
+        ----------
+        any_id
+            A tube, or a sample, whose first tube is meant.
+        protocol
+            Its `transport_hours` and `report_hours` say what is late.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns event, at, minutes, actor, witness, place, temperature_c, source and remark.
+
+        Raises
+        ------
+        TraceError
+            When no sample of the store was in such a tube.
+        """
+        rules = load_protocol(protocol)
+        limits = {"received": rules.transport_hours, "reported": rules.report_hours}
+        return journey(self._known(), self.commits(), any_id, limits=limits)
+
+    def turnaround(self, *, by: str = "leg", protocol: Protocol | str | PathLike[str] = "cn-10in1-2020") -> pa.Table:
+        """Return percentiles of the minutes that samples took from leg to leg.
+
+        Parameters
+        ----------
+        by
+            ``leg`` for all samples together, or ``site``, ``lab`` or ``hour`` of collection.
+        protocol
+            Its `transport_hours` and `report_hours` say what is late.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns leg, of, n, p50, p90, p95, p99, longest and n_late.
+        """
+        return turnaround(self._known(), self.commits(), by=by, protocol=load_protocol(protocol))
+
+    def reconcile(
+        self,
+        *others: "Answers",
+        at: datetime | None = None,
+        protocol: Protocol | str | PathLike[str] = "cn-10in1-2020",
+    ) -> pa.Table:
+        """Return what does not add up over all days, and over this and other stores.
+
+        Parameters
+        ----------
+        *others
+            Further stores.
+        at
+            Orders due before this moment are past due; by default the last moment that a commit speaks of.
+        protocol
+            Limits of hours, and of wells that an instrument can read.
+
+        Returns
+        -------
+        pyarrow.Table
+            The columns of `findings`, and ``store``.
+        """
+        every = [self, *others]
+        moments = [commit.computed_at for each in every for commit in each.commits()]
+        moment = at or max(moments, default=datetime.now(UTC))
+        named = [(each._store.files.where(""), each._known()) for each in every]
+        return reconcile(named, at=moment, protocol=load_protocol(protocol))
 
     def amendments(self) -> pa.Table:
         """Return the corrections that wait for somebody's approval.

@@ -189,7 +189,7 @@ class Lab(Acts):
             prepared = prepare(day, protocol=rules, at=moment, history=history)
             with self._store.segments(key) as writer:
                 # What came in is written while it is being worked out.
-                write_inputs(writer, prepared)
+                write_inputs(writer, prepared, before)
                 outcome = without_reruns_of_recalled(compute(prepared, prior=prior, progress=watch), prepared)
                 watch("write")
                 write_outcome(writer, outcome, prepared, changed_results(outcome.results, prepared, before))

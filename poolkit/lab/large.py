@@ -275,7 +275,7 @@ def compute_large(
     issued = pa.concat_tables([part.cast(orders[0].schema) for part in orders])
     noted = findings_table([*findings, *check_runs(wells, calls, prepared.runs, protocol=protocol)])
     written = {"wells": wells, "readings": prepared.readings, "runs": prepared.runs, "calls": calls}
-    for name, rows in (written | {"orders": issued, "findings": noted}).items():
+    for name, rows in (written | {"custody": prepared.custody, "orders": issued, "findings": noted}).items():
         writer.write(name, rows)
     summary = summarise(
         n_samples=totals["samples"],

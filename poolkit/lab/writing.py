@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, codes_in, plain
+from poolkit.arrays import TextIndex, codes_in, plain, whole
 from poolkit.lab.amend import AMENDMENT
 from poolkit.pipeline import Prepared
 from poolkit.schemas import RESULTS, Outcome
@@ -31,6 +31,21 @@ def changed_results(results: pa.Table, prepared: Prepared, store: Snapshot) -> p
     first = results.slice(known.size) if (places[: known.size] >= 0).all() else results.filter(pa.array(places < 0))
     # New samples first: their results then stand as the samples do, and need no entry of their own in the index.
     return pa.concat_tables([first, changed])
+
+
+def _new_custody(custody: pa.Table, store: Snapshot) -> pa.Table:
+    """Return the events that the store does not have yet."""
+    if custody.num_rows == 0:
+        return custody
+    known = store.rows("custody", item_id=TextIndex.of(plain(custody["item_id"])).values)
+    keys = [
+        pc.binary_join_element_wise(
+            plain(rows["event"]), plain(rows["item_id"]), rows["at"].cast(pa.int64()).cast(pa.string()), "\x1f"
+        )
+        for rows in (custody, known)
+    ]
+    texts = [whole(key) for key in keys]
+    return custody.filter(pa.array(TextIndex.of(texts[1]).find(texts[0]) < 0))
 
 
 def _amended(store: Snapshot, old: pa.Table, new: pa.Table) -> NDArray[np.bool_]:
@@ -59,8 +74,9 @@ def without_reruns_of_recalled(outcome: Outcome, prepared: Prepared) -> Outcome:
     return replace(outcome, orders=outcome.orders.filter(pa.array(kept, pa.bool_())))
 
 
-def write_inputs(writer: SegmentWriter, prepared: Prepared) -> None:
+def write_inputs(writer: SegmentWriter, prepared: Prepared, store: Snapshot) -> None:
     """Begin to write what the day added to what was known."""
+    writer.write("custody", _new_custody(prepared.custody, store))
     union, history = prepared.union, prepared.history
     for name in ("samples", "wells", "pools", "members"):
         rows = getattr(union, name)

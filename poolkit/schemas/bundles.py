@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
 
-from poolkit.schemas.tables import CALLS, MEMBERS, ORDERS, POOLS, READINGS, RUNS, SAMPLES, WELLS
+from poolkit.schemas.tables import CALLS, CUSTODY, MEMBERS, ORDERS, POOLS, READINGS, RUNS, SAMPLES, WELLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Day:
         One row a run; None when the instruments' run times are not known.
     pools, members : pyarrow.Table
         Mixtures made in the laboratory and the samples in them; empty when all pooling was at collection.
+    custody : pyarrow.Table
+        Who had tubes and boxes; empty where nobody wrote it down.
     """
 
     samples: pa.Table
@@ -27,6 +29,7 @@ class Day:
     runs: pa.Table | None = None
     pools: pa.Table = field(default_factory=POOLS.empty)
     members: pa.Table = field(default_factory=MEMBERS.empty)
+    custody: pa.Table = field(default_factory=CUSTODY.empty)
 
 
 @dataclass(frozen=True, slots=True)

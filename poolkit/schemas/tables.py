@@ -19,23 +19,31 @@ CALLS_MADE = ("negative", "positive", "suspect", "invalid")
 STATUSES = ("negative", "positive", "suspect", "invalid", "pending")
 ACTIONS = ("recollect", "retest", "rerun")
 SEVERITIES = ("info", "warning", "error")
+# The line of a swab, in its order.
+CUSTODY_EVENTS = ("collected", "boxed", "courier", "received", "plated", "read", "called", "reported")
 FINDING_KINDS = (
     "changed_pool",
     "changed_run",
     "changed_well",
     "collected_after_run",
+    "custody_order",
     "discordant_pool",
     "duplicate_reading",
     "duplicate_sample",
+    "in_two_stores",
     "instrument_overload",
+    "leg_late",
     "mixed_kinds",
+    "no_raw_file",
     "order_past_due",
     "plate_controls",
     "recollect_mismatch",
     "recollect_without_order",
     "repooled",
+    "report_without_well",
     "result_before_run_end",
     "sample_in_two_tubes",
+    "sign_off_missing",
     "slot_twice",
     "tube_not_received",
     "tube_on_two_plates",
@@ -186,6 +194,20 @@ ORDERS = table(
     key=("order_id",),
 )
 
+CUSTODY = table(
+    "custody",
+    "Who had a tube or a box of tubes, where and when.",
+    column("event", TEXT, "What happened to it.", vocabulary=CUSTODY_EVENTS),
+    column("item_id", TEXT, "The tube, mixture or sample, or the box."),
+    column("box_id", TEXT, "The box that the item went into, where it was boxed.", null=True),
+    column("actor", TEXT, "Who did it, a pseudonym."),
+    column("witness", TEXT, "Who signed beside the actor when it changed hands, a pseudonym.", null=True),
+    column("place", TEXT, "Where."),
+    column("at", TIME, "When."),
+    column("temperature_c", pa.float64(), "Of the box or tube.", unit="°C", null=True, minimum=-200.0, maximum=100.0),
+    key=("event", "item_id", "at"),
+)
+
 AMENDMENTS = table(
     "amendments",
     "What a person asked to have corrected; it counts when enough others have approved it.",
@@ -232,6 +254,6 @@ TABLES = {
     each.name: each
     for each in (
         *(SAMPLES, POOLS, MEMBERS, WELLS, RUNS, READINGS, CALLS, RESULTS, ORDERS),
-        *(AMENDMENTS, APPROVALS, RECALLS, FINDINGS),
+        *(CUSTODY, AMENDMENTS, APPROVALS, RECALLS, FINDINGS),
     )
 }

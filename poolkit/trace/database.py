@@ -142,6 +142,9 @@ def named(doing: str) -> Iterator[None]:
             problem = Problem("ledger", f"{words}; the store is at its last commit")
             raise TraceError("the ledger cannot be reached", [problem]) from reason
         raise TraceError(f"could not {doing}", [Problem("ledger", words)]) from reason
+    except UnicodeDecodeError as reason:
+        # SQLite quotes what it cannot read, and Python cannot read the quotation.
+        raise TraceError(f"could not {doing}", [Problem("ledger", "it holds bytes that are no text")]) from reason
 
 
 def _is_lost(reason: sa.exc.SQLAlchemyError) -> bool:

@@ -26,6 +26,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "calls": ("run_id", "plate_id", "specimen_id"),
     "results": ("sample_id",),
     "orders": ("sample_id",),
+    "custody": ("item_id", "box_id"),
     "amendments": ("amendment_id", "sample_id"),
     "approvals": ("amendment_id",),
     "recalls": ("recall_id", "run_id"),

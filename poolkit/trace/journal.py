@@ -119,15 +119,16 @@ class Journal:
             return []
         return data.split(_NEWLINE)[:-1]
 
-    def records(self) -> list[Record]:
-        """Return the commits of the whole lines, up to the first line that is none."""
-        records = []
-        for line in self.lines():
-            try:
-                records.append(record_of(line))
-            except (KeyError, TypeError, ValueError):
-                break
-        return records
+    def told(self) -> list[bytes]:
+        """Return everything that stands in the file, line by line; the last may be half of one."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        # Only this byte ends a line, as in `lines`.
+        lines = [line + _NEWLINE for line in data.split(_NEWLINE)]
+        lines[-1] = lines[-1].removesuffix(_NEWLINE)
+        return lines if lines[-1] else lines[:-1]
 
 
 def _last(handle: int) -> tuple[Last, int]:

@@ -1,6 +1,7 @@
 """The ledger: which commits there are and which segments each names, in SQL on SQLite or PostgreSQL."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,9 @@ _HELD = sa.text(
     "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
     "AND classid::bigint = :high AND objid::bigint = :low"
 )
+_WHOLE = frozenset(("commit_id", "position", "n_rows", "n_bytes"))
+_MAY_LACK = frozenset(("rows_root", "salt_key"))
+_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})*")
 _OF_SEGMENT = ("path", "n_rows", "n_bytes", "sha256", "rows_root", "salt_key")
 
 
@@ -101,7 +105,7 @@ class Ledger:
         written = values.get("schema_version")
         if written == str(SCHEMA_VERSION) and values.get("store_id"):
             return str(values["store_id"])
-        older = written is not None and written.isdecimal() and int(written) < SCHEMA_VERSION
+        older = isinstance(written, str) and written.isdecimal() and int(written) < SCHEMA_VERSION
         what = f"expected at most {SCHEMA_VERSION}, found {written}; a newer poolkit wrote this store"
         if older:
             what = f"expected {SCHEMA_VERSION}, found {written}; no released poolkit wrote this store, make it anew"
@@ -132,14 +136,21 @@ class Ledger:
 
     def records(self, *, after: int = 0) -> list[Record]:
         """Return commits with their segments, oldest first; only those after one, if asked."""
-        query = sa.select(COMMITS).where(COMMITS.c.commit_id > after).order_by(COMMITS.c.commit_id)
+        query = _after(sa.select(COMMITS), COMMITS.c.commit_id, after).order_by(COMMITS.c.commit_id)
         with named("read the ledger"), self._reading() as connection:
             commits = [_commit(row) for row in connection.execute(query).mappings()]
             of: dict[int, list[Segment]] = {commit.commit_id: [] for commit in commits}
+            stray = set()
             for commit_id, segment in _segments(connection, after):
-                # A commit may have come between the two questions.
                 if commit_id in of:
                     of[commit_id].append(segment)
+                else:
+                    stray.add(commit_id)
+            # A commit may have come between the two questions; it is there by now.
+            if stray:
+                stray -= set(connection.scalars(sa.select(COMMITS.c.commit_id).where(COMMITS.c.commit_id.in_(stray))))
+        if stray:
+            raise _broken(f"commit {min(stray)}", "has segments in the ledger but was never committed")
         return [(commit, tuple(of[commit.commit_id])) for commit in commits]
 
     def append(self, commit: Commit, segments: Sequence[Segment], *, after: int, seal: SealCommit) -> Commit:
@@ -286,24 +297,55 @@ def _last(connection: sa.Connection) -> Last:
     columns = COMMITS.c
     query = sa.select(columns.commit_id, columns.committed_at, columns.head).order_by(columns.commit_id.desc()).limit(1)
     row = connection.execute(query).first()
-    return Last(0, None, FIRST) if row is None else Last(row[0], datetime.fromisoformat(row[1]), row[2])
+    if row is None:
+        return Last(0, None, FIRST)
+    try:
+        return Last(int(row[0]), datetime.fromisoformat(row[1]), str(row[2]))
+    except (TypeError, ValueError) as reason:
+        raise _broken(f"commit {row[0]}", f"expected a number and a time: {reason}") from None
+
+
+def _after(query: sa.Select[Any], commit_id: sa.Column[int], after: int) -> sa.Select[Any]:
+    """Ask only for commits after one; asked for all, also for numbers that no commit ever had."""
+    return query.where(commit_id > after) if after else query
+
+
+def _broken(where: str, what: str) -> TraceError:
+    return TraceError("the ledger is broken", [Problem(where, what)])
 
 
 def _commit(row: sa.RowMapping) -> Commit:
     try:
-        return commit_of(row)
-    except (TypeError, ValueError) as reason:
-        problem = Problem(f"commit {row['commit_id']}", f"expected times and counts, found none: {reason}")
-        raise TraceError("the ledger is broken", [problem]) from None
+        commit = commit_of(row)
+        # One thing can be written in many ways, and only one of them was: the rest are edits that no hash would see.
+        edited = [name for name, value in columns_of(commit).items() if value != row[name] or _is_odd(name, row[name])]
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as reason:
+        raise _broken(f"commit {row['commit_id']}", f"expected times and counts, found none: {reason}") from None
+    if edited:
+        raise _broken(f"commit {row['commit_id']}", f"{', '.join(edited)}: not as a commit writes it")
+    return commit
+
+
+def _is_odd(name: str, value: object) -> bool:
+    """Whether a column holds what is neither missing nor of its kind, as SQLite lets it."""
+    return value is not None and not isinstance(value, int if name in _WHOLE else str)
 
 
 def _segments(connection: sa.Connection, after: int) -> list[tuple[int, Segment]]:
     columns = SEGMENTS.c
-    query = sa.select(SEGMENTS).where(columns.commit_id > after).order_by(columns.commit_id, columns.position)
-    return [
-        (row["commit_id"], Segment(table=row["table_name"], **{name: row[name] for name in _OF_SEGMENT}))
-        for row in connection.execute(query).mappings()
-    ]
+    query = _after(sa.select(SEGMENTS), columns.commit_id, after).order_by(columns.commit_id, columns.position)
+    return [(row["commit_id"], _segment(row)) for row in connection.execute(query).mappings()]
+
+
+def _segment(row: sa.RowMapping) -> Segment:
+    where = f"commit {row['commit_id']}, segment {row['position']}"
+    odd = [name for name, value in row.items() if _is_odd(name, value) or (value is None and name not in _MAY_LACK)]
+    salt_key = row["salt_key"]
+    if not odd and salt_key is not None and not _HEXADECIMAL.fullmatch(salt_key):
+        odd = ["salt_key"]
+    if odd:
+        raise _broken(where, f"{', '.join(odd)}: not as a commit writes it")
+    return Segment(table=row["table_name"], **{name: row[name] for name in _OF_SEGMENT})
 
 
 def _row(commit_id: int, position: int, segment: Segment) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import TABLES, column, table
@@ -166,13 +167,15 @@ def _wells_and_runs(store: Snapshot, wells: list[dict[str, Any]]) -> list[dict[s
     started: dict[str, datetime] = {}
     for run in runs:
         started[run["plate_id"]] = min(run["started_at"], started.get(run["plate_id"], _LAST))
-    calls = {(row["run_id"], row["well"]): row for row in _rows(store, "calls", run_id=[run["run_id"] for run in runs])}
+    run_ids = [run["run_id"] for run in runs]
+    names = {row["well"] for row in wells}
+    calls = {(row["run_id"], row["well"]): row for row in _of_wells(store, "calls", run_ids, names)}
     cycles: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in _rows(store, "readings", run_id=[run["run_id"] for run in runs]):
+    for row in _of_wells(store, "readings", run_ids, names):
         found = "none" if row["ct_cycles"] is None else f"{row['ct_cycles']:.2f}"
         cycles[row["run_id"], row["well"]].append(f"{row['target']} {found}")
     recalls = defaultdict(list)
-    for row in _rows(store, "recalls", run_id=[run["run_id"] for run in runs]):
+    for row in _rows(store, "recalls", run_id=run_ids):
         recalls[row["run_id"]].append(row)
     runs_of = defaultdict(list)
     for run in runs:
@@ -194,6 +197,15 @@ def _wells_and_runs(store: Snapshot, wells: list[dict[str, Any]]) -> list[dict[s
                 reasons = f" ({', '.join(call['reasons'])})" if call["reasons"] else ""
                 events.append(_event("called", f"{call['call']}{reasons}", run["ended_at"], **of_run))
     return events
+
+
+def _of_wells(store: Snapshot, name: str, run_ids: list[str], wells: set[str]) -> list[dict[str, Any]]:
+    """Return what runs say of some wells; most of a plate is of no concern to one sample."""
+    rows = store.rows(name, run_id=run_ids)
+    found: list[dict[str, Any]] = rows.filter(
+        pc.is_in(rows["well"].cast(_TEXT), pa.array(list(wells), _TEXT))
+    ).to_pylist()
+    return found
 
 
 def _recalled(row: dict[str, Any], ids: dict[str, str | None]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from poolkit.trace.record import Segment
 
 # A footer of a large segment takes about a megabyte when it is read.
 _FOOTERS = 256
+# The steps of a trace look into the same row groups again.
+_RECENT = 16
 # Fewer row groups are read sooner than a second thread is awake.
 _GROUPS_ALONE = 4
 
@@ -29,7 +31,8 @@ class Opened:
 
     def __init__(self, files: Files) -> None:
         self.files = files
-        self._footers: dict[str, pq.FileMetaData] = {}
+        self._footers: dict[str, tuple[pq.FileMetaData, NDArray[np.int64]]] = {}
+        self._recent: dict[tuple[str, tuple[int, ...], tuple[str, ...]], tuple[pa.Table, NDArray[np.int64]]] = {}
         self._indexes: dict[str, Index] = {}
 
     def table(self, segment: Segment, columns: list[str], *, filters: object, repeating: list[str]) -> pa.Table:
@@ -58,7 +61,7 @@ class Opened:
         """
         if segment.path not in self._footers:
             self.groups(segment, [], None)
-        return int(self._footers[segment.path].num_row_groups)
+        return int(self._footers[segment.path][0].num_row_groups)
 
     def groups(
         self, segment: Segment, groups: Sequence[int] | None, columns: list[str] | None
@@ -70,20 +73,30 @@ class Opened:
         TraceError
             When it is missing or cut.
         """
+        asked = (segment.path, tuple(groups or ()), tuple(columns or ()))
+        recent = self._recent.get(asked)
+        if recent is not None:
+            return recent
+        known, ends = self._footers.pop(segment.path, (None, None))
         try:
-            known = self._footers.pop(segment.path, None)
             with self.files.open(segment.path) as opened, pq.ParquetFile(opened, metadata=known) as file:
                 footer = file.metadata
                 wanted = range(file.num_row_groups) if groups is None else groups
                 rows = file.read_row_groups(list(wanted), columns=columns, use_threads=len(wanted) > _GROUPS_ALONE)
         except (pa.ArrowInvalid, IndexError, OSError) as reason:
             raise self._broken(segment, reason) from None
-        self._footers[segment.path] = footer
+        if ends is None:
+            ends = np.cumsum([0, *(footer.row_group(number).num_rows for number in range(footer.num_row_groups))])
+        self._footers[segment.path] = (footer, ends)
         if len(self._footers) > _FOOTERS:
             self._footers.pop(next(iter(self._footers)))
-        ends = np.cumsum([0, *(footer.row_group(number).num_rows for number in range(footer.num_row_groups))])
         places = [np.arange(ends[number], ends[number + 1], dtype=np.int64) for number in wanted]
-        return rows, np.concatenate([np.zeros(0, np.int64), *places])
+        found = rows, np.concatenate([np.zeros(0, np.int64), *places])
+        if groups is not None and len(groups) == 1:
+            self._recent[asked] = found
+            if len(self._recent) > _RECENT:
+                self._recent.pop(next(iter(self._recent)))
+        return found
 
     def index(self, segment: Segment) -> Index:
         """Return an index, mapped into memory.

@@ -17,6 +17,14 @@ from poolkit.trace.record import Commit, Segment
 from poolkit.trace.segments import read_segment
 
 FORMAT = "poolkit proof v1"
+_PARTS = {"format", "schema_version", "table", "row", "salt", "place", "path", "segment", "segment_place"} | {
+    "n_segments",
+    "segment_path",
+    "commit",
+    "head",
+    "key_id",
+    "signature",
+}
 
 
 def prove(
@@ -113,13 +121,13 @@ def check_proof(proof: Mapping[str, Any], *, public: bytes | None = None, kept: 
     """
     if public is None and not kept:
         raise TraceError("nothing to check against", [Problem("key", "expected public keys, or a head that was kept")])
-    if proof.get("format") != FORMAT:
-        what = f"expected {FORMAT!r}, found {proof.get('format')!r}"
-        raise TraceError("not a proof of poolkit", [Problem("format", what)])
+    found = proof.get("format") if isinstance(proof, Mapping) else None
+    if found != FORMAT:
+        raise TraceError("not a proof of poolkit", [Problem("format", f"expected {FORMAT!r}, found {found!r}")])
     try:
         row, problems = _checked(proof)
         problems += _trusted(proof, public, kept)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as reason:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as reason:
         raise TraceError("not a proof of poolkit", [Problem("document", f"damaged: {reason!r}")]) from None
     if problems:
         raise TraceError("the proof does not hold", problems)
@@ -128,10 +136,16 @@ def check_proof(proof: Mapping[str, Any], *, public: bytes | None = None, kept: 
 
 def _checked(proof: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Climb from the row to the head."""
+    if set(proof) != _PARTS:
+        raise ValueError(f"expected {', '.join(sorted(_PARTS))}, found {', '.join(sorted(map(str, proof)))}")
+    if not _is_whole(proof["schema_version"]) or proof["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"expected schema version {SCHEMA_VERSION}, found {proof['schema_version']!r}")
+    if not all(map(_is_whole, (proof["place"], proof["segment_place"], proof["n_segments"]))):
+        raise ValueError("expected whole numbers as places")
     described = TABLES[proof["table"]]
     row = _parsed(proof["row"], described)
     segment, commit = proof["segment"], proof["commit"]
-    leaf = leaf_hash(bytes.fromhex(proof["salt"]) + row_bytes(row, described))
+    leaf = leaf_hash(_bytes(proof["salt"]) + row_bytes(row, described))
     problems = []
     if segment["table"] != proof["table"]:
         problems.append(Problem("table", f"the segment is one of {segment['table']!r}, not of {proof['table']!r}"))
@@ -152,7 +166,21 @@ def _checked(proof: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def _unhex(hashes: Sequence[str]) -> list[bytes]:
-    return [bytes.fromhex(each) for each in hashes]
+    if not isinstance(hashes, list):
+        raise TypeError("expected a list of hashes")
+    return [_bytes(each) for each in hashes]
+
+
+def _bytes(text: str) -> bytes:
+    """Return bytes as `prove` writes them; Python would take spaces and large letters too."""
+    data = bytes.fromhex(text)
+    if data.hex() != text:
+        raise ValueError(f"expected hexadecimal digits, found {text!r}")
+    return data
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _trusted(proof: Mapping[str, Any], public: bytes | None, kept: Sequence[str]) -> list[Problem]:
@@ -162,7 +190,7 @@ def _trusted(proof: Mapping[str, Any], public: bytes | None, kept: Sequence[str]
     if public is not None:
         if proof["signature"] is None:
             problems.append(Problem("signature", "expected one, found none: no key signed this commit"))
-        elif not verified(public, proof["key_id"], signed_bytes(proof["head"]), bytes.fromhex(proof["signature"])):
+        elif not verified(public, proof["key_id"], signed_bytes(proof["head"]), _bytes(proof["signature"])):
             problems.append(Problem("signature", f"of key {proof['key_id']}: not by the key given"))
     return problems
 
@@ -175,6 +203,20 @@ def _parsed(row: Mapping[str, Any], described: Table) -> dict[str, Any]:
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:
-    if value is None or not pa.types.is_timestamp(kind):
-        return float(value) if value is not None and pa.types.is_floating(kind) else value
-    return datetime.fromisoformat(value).astimezone(UTC)
+    """Return a value that is written as `prove` writes it; there is no other way to write it."""
+    if value is None:
+        return None
+    if pa.types.is_timestamp(kind):
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None or moment.astimezone(UTC).isoformat() != value:
+            raise ValueError(f"expected a time in UTC, found {value!r}")
+        return moment.astimezone(UTC)
+    if pa.types.is_floating(kind):
+        right = isinstance(value, float) or (_is_whole(value) and float(value) == value)
+    elif pa.types.is_list(kind):
+        right = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    else:
+        right = isinstance(value, str) if pa.types.is_string(kind) else _is_whole(value)
+    if not right:
+        raise TypeError(f"expected {kind}, found {value!r}")
+    return float(value) if pa.types.is_floating(kind) else value

@@ -20,7 +20,7 @@ from poolkit.trace.journal import JOURNAL, Journal, ReadLedger, refused
 from poolkit.trace.ledger import Ledger, make_ledger
 from poolkit.trace.lock import is_held, writing
 from poolkit.trace.opened import Opened
-from poolkit.trace.record import Commit, Record, Segment
+from poolkit.trace.record import Commit, Segment
 from poolkit.trace.segments import FOLDER, SegmentWriter
 from poolkit.trace.snapshot import Snapshot
 
@@ -146,19 +146,22 @@ class Store:
         """Return the id that stands beside the data."""
         try:
             with self.files.open(IDENTITY) as file:
-                return str(json.loads(file.read())["store_id"])
+                data = bytes(file.read())
+            store_id = str(json.loads(data)["store_id"])
+            if data != _identity(store_id):
+                raise ValueError("it was edited, or another poolkit wrote it")
+            return store_id
         except (OSError, ValueError, KeyError, TypeError) as reason:
             problem = Problem(self.files.where(IDENTITY), f"expected the id of the store: {reason}")
             raise TraceError("nothing says which store's data this is", [problem]) from None
 
     def _claim(self) -> str:
         """Put the store's id beside data that bears none."""
-        document = {"schema_version": SCHEMA_VERSION, "store_id": self.store_id}
         try:
             self._make_data()
             if self.journal is not None:
                 self.journal.make()
-            self.files.put(IDENTITY, json.dumps(document).encode())
+            self.files.put(IDENTITY, _identity(self.store_id))
         except OSError as reason:
             raise self._unwritten(reason) from None
         return self.store_id
@@ -287,9 +290,9 @@ class Store:
         last, now = self.ledger.last().committed_at, datetime.now(UTC)
         return now if last is None else max(now, last + timedelta(microseconds=1))
 
-    def journal_records(self) -> list[Record] | None:
-        """Return the commits that the journal speaks of, up to the first line that is none; None without a journal."""
-        return None if self.journal is None else self.journal.records()
+    def journal_records(self) -> list[bytes] | None:
+        """Return the journal line by line, as it stands there; None without a journal."""
+        return None if self.journal is None else self.journal.told()
 
     def _seal(self, commit: Commit, segments: Iterable[Segment]) -> Seal:
         return seal(self.store_id, commit, list(segments), self._sign)
@@ -300,3 +303,8 @@ class Store:
         if new:
             self._snapshot = Snapshot(self._opened, [*self._snapshot.segments, *new])
         return self._snapshot
+
+
+def _identity(store_id: str) -> bytes:
+    """Return what stands beside a store's data."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "store_id": store_id}).encode()

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -15,10 +14,11 @@ from poolkit.trace.files import Files
 from poolkit.trace.heads import FIRST, circumstances, head_of, segment_leaves, signed_bytes
 from poolkit.trace.keys import verified
 from poolkit.trace.merkle import root_of, words_of
-from poolkit.trace.record import Record, Segment
+from poolkit.trace.record import Record, Segment, line_of
 from poolkit.trace.segments import read_segment
 
 _READERS = 2
+_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Verification:
         Of the last commit; to be kept elsewhere.
     problems : tuple of Problem
         Everything that is not as it was committed; empty for a sound store.
+    n_lagging : int
+        Commits that the journal lacks yet, as after a crash; the next writer puts them there.
     """
 
     n_commits: int
@@ -46,6 +48,7 @@ class Verification:
     n_signed: int
     head: str | None
     problems: tuple[Problem, ...]
+    n_lagging: int = 0
 
 
 def verify(
@@ -55,7 +58,7 @@ def verify(
     *,
     public: bytes | None = None,
     kept: Sequence[str] = (),
-    journal: Sequence[Record] | None = None,
+    journal: Sequence[bytes] | None = None,
     rows: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
@@ -74,7 +77,7 @@ def verify(
     kept
         Heads that were kept elsewhere: each has to be the head of a commit.
     journal
-        The ledger's copy beside it, if there is one.
+        The lines of the ledger's copy beside it, if there is one; fewer than there are commits are no problem.
     rows
         Whether to compute the hash of every row again, not only that of every file.
     progress
@@ -91,8 +94,12 @@ def verify(
     that the roots of the rows were right when they were written.
     """
     problems = [*_chain(store_id, recorded), *_signatures(recorded, public), *_kept(recorded, kept)]
+    n_lagging = 0
     if journal is not None:
-        problems += _journal(recorded, journal)
+        contradictions = list(_journal(recorded, journal))
+        problems += contradictions
+        n_whole = sum(line.endswith(b"\n") for line in journal)
+        n_lagging = 0 if contradictions else max(0, len(recorded) - n_whole)
     segments = [segment for _, some in recorded for segment in some]
     broken, n_bytes, n_rows = _segments(segments, files, rows=rows, progress=progress)
     return Verification(
@@ -103,6 +110,7 @@ def verify(
         n_signed=sum(commit.signature is not None for commit, _ in recorded) if public else 0,
         head=recorded[-1][0].head if recorded else None,
         problems=(*problems, *broken),
+        n_lagging=n_lagging,
     )
 
 
@@ -136,15 +144,19 @@ def _signatures(recorded: Sequence[Record], public: bytes | None) -> Iterator[Pr
         where = f"commit {commit.commit_id}"
         if commit.signature is None:
             yield Problem(where, "expected a signature, found none")
-        elif not verified(public, commit.key_id, signed_bytes(commit.head), _bytes(commit.signature)):
+        elif len(_unhex(commit.head)) != _HASH_BYTES:
+            yield Problem(where, f"expected a head of {_HASH_BYTES} bytes to be signed, found none")
+        elif not verified(public, commit.key_id, signed_bytes(commit.head), _unhex(commit.signature)):
             yield Problem(where, f"signature of key {commit.key_id}: not by the key given, or the head was edited")
 
 
-def _bytes(text: str) -> bytes:
+def _unhex(text: str) -> bytes:
+    """Return the bytes of a text as it was written, or none at all: spaces and large letters were not written."""
     try:
-        return bytes.fromhex(text)
+        data = bytes.fromhex(text)
     except ValueError:
         return b""
+    return data if data.hex() == text else b""
 
 
 def _kept(recorded: Sequence[Record], kept: Sequence[str]) -> Iterator[Problem]:
@@ -155,12 +167,14 @@ def _kept(recorded: Sequence[Record], kept: Sequence[str]) -> Iterator[Problem]:
             yield Problem(f"head {_short(head)}", what)
 
 
-def _journal(recorded: Sequence[Record], journal: Sequence[Record]) -> Iterator[Problem]:
-    for number, (one, other) in enumerate(zip_longest(recorded, journal), 1):
-        if one is None or other is None:
-            lacking = "the ledger" if one is None else "the journal"
-            yield Problem(f"commit {number}", f"{lacking} does not have it, but its copy does")
-        elif (replace(one[0], repeated=False), list(one[1])) != (other[0], list(other[1])):
+def _journal(recorded: Sequence[Record], journal: Sequence[bytes]) -> Iterator[Problem]:
+    """Hold the journal's lines to the ledger; what comes last may be half of one, and some may be lacking."""
+    for number, line in enumerate(journal, 1):
+        whole = line.endswith(b"\n")
+        if number > len(recorded):
+            if whole:
+                yield Problem(f"commit {number}", "the ledger does not have it, but the journal does")
+        elif not (line == line_of(*recorded[number - 1]) if whole else line_of(*recorded[number - 1]).startswith(line)):
             yield Problem(f"commit {number}", "ledger and journal say different things of it")
 
 

@@ -24,7 +24,7 @@ from tests.reference.lookup import blocks_of, paired
 from tests.trace.scanned import Scanned, scanned_history
 
 # What a run writes; what persons write is tested where they do.
-WRITTEN = {name: keys for name, keys in KEYS.items() if name not in ("amendments", "approvals", "recalls")}
+WRITTEN = {name: keys for name, keys in KEYS.items() if name not in ("custody", "amendments", "approvals", "recalls")}
 OFTEN = Failures(late_plate=0.4, failed_plate=0.1, failed_internal_control=0.05, tube_not_received=0.05)
 
 

@@ -128,10 +128,10 @@ def test_an_identity_number_that_a_spreadsheet_shortened(
     words = keeper.refuse(folder, FormatError)
     assert words.startswith(f"{folder / 'samples.csv'}: cannot be read, {len(rows)} problem(s):")
     for sample in rows:
-        expected = (
-            f"line {int(sample[1:]) + 1}, subject_id: expected a barcode, found a number: a spreadsheet shortened"
-        )
+        line = int(sample[1:]) + 1
+        expected = f"line {line}, subject_id: expected a barcode, found a number: a spreadsheet shortened"
         assert expected in words
+    assert shown not in words
 
 
 @pytest.mark.parametrize("named", [IDENTITY, "0012", "1E05", "12.50", "007E+"])

@@ -1,0 +1,204 @@
+"""Journeys: where a tube was, who had it and how long each leg took; see "Custody" on the page of definitions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from poolkit.errors import Problem, TraceError
+from poolkit.schemas import CUSTODY_EVENTS, TABLES, Finding, column, table
+from poolkit.trace.record import Commit
+from poolkit.trace.snapshot import Snapshot
+
+_TEXT = pa.string()
+JOURNEY = table(
+    "journey",
+    "What happened to one tube, in its order.",
+    column("event", _TEXT, "What happened.", vocabulary=CUSTODY_EVENTS),
+    column("at", TABLES["custody"]["at"].type, "When."),
+    column("minutes", pa.float64(), "Since the event before; null for the first.", unit="min", null=True),
+    column("actor", _TEXT, "Who did it, where somebody wrote it down.", null=True),
+    column("witness", _TEXT, "Who signed beside the actor.", null=True),
+    column("place", _TEXT, "Where.", null=True),
+    column("temperature_c", pa.float64(), "Of tube or box.", unit="°C", null=True),
+    column("source", _TEXT, "Whether custody says so, or other tables.", vocabulary=("custody", "derived")),
+    column("remark", _TEXT, "What is wrong with it, or empty.", null=True),
+)
+# Where a thing changes hands, two people sign.
+HAND_OVERS = ("courier", "received")
+_RANK = {event: rank for rank, event in enumerate(CUSTODY_EVENTS)}
+_SETTLED = ("negative", "positive")
+_NEVER = datetime.max.replace(tzinfo=UTC)
+Limits = Mapping[str, float]
+
+
+def journey(store: Snapshot, commits: Sequence[Commit], any_id: str, *, limits: Limits) -> pa.Table:
+    """Return what happened to a tube.
+
+    Parameters
+    ----------
+    store
+        The store.
+    commits
+        Its commits, which say when a result was known.
+    any_id
+        A tube, or a sample, whose first tube is meant.
+    limits
+        Hours from collection until ``received`` and until ``reported``.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of the table ``journey``. Where custody has no such event, collection comes from the registrations,
+        plating, reading and calling from the runs, reporting from the commit that settled the last member.
+
+    Raises
+    ------
+    TraceError
+        When no sample of the store was in such a tube.
+    """
+    samples = store.rows("samples", tube_id=[any_id], sample_id=[any_id]).to_pylist()
+    if not samples:
+        raise TraceError("no journey", [Problem(any_id, "expected a tube or sample of this store, found none")])
+    tube = samples[0]["tube_id"]
+    members = [row for row in samples if row["tube_id"] == tube]
+    if any_id != tube:
+        members = store.rows("samples", tube_id=[tube]).to_pylist()
+    told = _custody(store, tube)
+    events = [{**row, "source": "custody"} for row in told]
+    have = {row["event"] for row in told}
+    events += [
+        {"event": event, "at": at, "source": "derived"}
+        for event, at in _derived(store, commits, tube, members).items()
+        if event not in have
+    ]
+    events.sort(key=lambda row: (row["at"], _RANK[row["event"]]))
+    return _table(events, limits)
+
+
+def _custody(store: Snapshot, tube: str) -> list[dict[str, Any]]:
+    """Return what custody says of a tube, and of its box while the tube was in it."""
+    own: list[dict[str, Any]] = store.rows("custody", item_id=[tube]).to_pylist()
+    boxed = sorted((row["at"], row["box_id"]) for row in own if row["event"] == "boxed" and row["box_id"])
+    for place, (begin, box) in enumerate(boxed):
+        end = boxed[place + 1][0] if place + 1 < len(boxed) else _NEVER
+        inside = store.rows("custody", item_id=[box]).to_pylist()
+        own += [row for row in inside if begin <= row["at"] < end]
+    return own
+
+
+def _derived(
+    store: Snapshot, commits: Sequence[Commit], tube: str, members: list[dict[str, Any]]
+) -> dict[str, datetime]:
+    ids = [row["sample_id"] for row in members]
+    moments = {"collected": min(row["collected_at"] for row in members)}
+    plates = {row["plate_id"] for row in store.rows("wells", specimen_id=[tube, *ids]).to_pylist()}
+    runs = store.rows("runs", plate_id=list(plates)).to_pylist()
+    called = {row["run_id"] for row in store.rows("calls", specimen_id=[tube, *ids]).to_pylist()}
+    if runs:
+        moments["plated"] = min(row["started_at"] for row in runs)
+        moments["read"] = min(row["ended_at"] for row in runs)
+    ended = [row["ended_at"] for row in runs if row["run_id"] in called]
+    if ended:
+        moments["called"] = min(ended)
+    found = store.find("results", columns=["sample_id", "status"], sample_id=ids)
+    committed_at = {commit.commit_id: commit.committed_at for commit in commits}
+    newest = {
+        row["sample_id"]: (row["status"], committed_at[commit])
+        for row, commit in zip(found.rows.to_pylist(), found.commits.tolist(), strict=True)
+    }
+    if newest and all(status in _SETTLED for status, _ in newest.values()):
+        moments["reported"] = max(at for _, at in newest.values())
+    return moments
+
+
+def _table(events: list[dict[str, Any]], limits: Limits) -> pa.Table:
+    collected = next((row["at"] for row in events if row["event"] == "collected"), None)
+    rows, before = [], None
+    highest = 0
+    for event in events:
+        rank = _RANK[event["event"]]
+        remarks = _sign_off(event) if event["source"] == "custody" else []
+        if rank < highest:
+            remarks.append(f"after {CUSTODY_EVENTS[highest]}")
+        highest = max(highest, rank)
+        limit = limits.get(event["event"])
+        if limit is not None and collected is not None and event["at"] - collected > timedelta(hours=limit):
+            remarks.append(f"late: {hours(event['at'] - collected):.1f} h after collection, at most {limit:g}")
+        rows.append(
+            {name: event.get(name) for name in JOURNEY.names}
+            | {
+                "minutes": None if before is None else (event["at"] - before).total_seconds() / 60,
+                "remark": "; ".join(remarks) or None,
+            }
+        )
+        before = event["at"]
+    return pa.Table.from_pylist(rows, schema=JOURNEY.schema)
+
+
+def hours(span: timedelta) -> float:
+    """Return a span of time in hours."""
+    return span.total_seconds() / 3600
+
+
+def _sign_off(row: Mapping[str, Any]) -> list[str]:
+    if row["event"] not in HAND_OVERS or (row["witness"] and row["witness"] != row["actor"]):
+        return []
+    return ["no second signature" if not row["witness"] else "signed twice by one person"]
+
+
+def custody_findings(custody: pa.Table, samples: pa.Table, *, limits: Limits) -> list[Finding]:
+    """Return what does not add up in all custody: hand-overs with one signature, times out of order, late arrivals.
+
+    Parameters
+    ----------
+    custody, samples : pyarrow.Table
+        All of a store.
+    limits
+        Hours from collection until ``received``.
+
+    Returns
+    -------
+    list of Finding
+        `sign_off_missing`, `custody_order` and `leg_late`.
+    """
+    rows = sorted(custody.to_pylist(), key=lambda row: (row["at"], _RANK[row["event"]]))
+    findings = []
+    highest: dict[str, str] = {}
+    boxed: dict[str, list[tuple[datetime, str]]] = {}
+    received: dict[str, datetime] = {}
+    for row in rows:
+        item, event = row["item_id"], row["event"]
+        for remark in _sign_off(row):
+            message = f"{event} of {item} at {row['place']}: {remark}"
+            findings.append(Finding("sign_off_missing", "warning", (item, event), message))
+        before = highest.get(item, event)
+        if _RANK[event] < _RANK[before]:
+            message = f"{item} was {event} at {row['at']:%Y-%m-%d %H:%M} UTC, later than {before}"
+            findings.append(Finding("custody_order", "warning", (item, event), message))
+        highest[item] = max(before, event, key=_RANK.__getitem__)
+        if event == "boxed" and row["box_id"]:
+            boxed.setdefault(row["box_id"], []).append((row["at"], item))
+        if event == "received":
+            for tube in [item, *(tube for at, tube in boxed.get(item, ()) if at <= row["at"])]:
+                received.setdefault(tube, row["at"])
+    return findings + _late(received, samples, limits)
+
+
+def _late(received: Mapping[str, datetime], samples: pa.Table, limits: Limits) -> list[Finding]:
+    limit = limits.get("received")
+    if limit is None or not received:
+        return []
+    collected: dict[str, datetime] = {}
+    named = samples.select(["tube_id", "collected_at"]).to_pylist()
+    for row in named:
+        if row["tube_id"] in received:
+            collected[row["tube_id"]] = min(row["collected_at"], collected.get(row["tube_id"], row["collected_at"]))
+    findings = []
+    for tube, at in collected.items():
+        took = received[tube] - at
+        if took > timedelta(hours=limit):
+            message = f"{tube} was received {hours(took):.1f} h after collection, at most {limit:g} h are allowed"
+            findings.append(Finding("leg_late", "warning", (tube,), message))
+    return findings
