@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from poolkit.arrays import Codes, TextIndex, as_codes, coded, compacted, digests, encode, first_seen, frozen, plain
 from poolkit.calling import call_wells, check_runs
 from poolkit.deconvolution import resolve
-from poolkit.errors import FormatError, Problem
+from poolkit.errors import FormatError, Problem, discreet
 from poolkit.formats import day_files, open_parquet, read_rest
 from poolkit.lab.summary import counts, summarise
 from poolkit.pipeline import Prepared, ending_later, prepare
@@ -173,7 +173,7 @@ def _row_groups(file: pq.ParquetFile, door: Door) -> Iterator[pa.Table]:
             group = file.read_row_group(number, use_threads=False)
             group.validate(full=True)
         except (pa.ArrowException, OSError, ValueError) as reason:
-            problem = Problem(f"row group {number}", str(reason))
+            problem = Problem(f"row group {number}", discreet(reason))
             raise FormatError("the samples cannot be read", [problem]) from None
         return conform(door(group), SAMPLES, keys=False)
 
