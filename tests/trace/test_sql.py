@@ -51,7 +51,7 @@ def sql(store: Store) -> Iterator[Any]:
 
 
 def asked(sql: Any, query: str) -> list[dict[str, Any]]:
-    found = sql.execute(query).to_arrow_table()
+    found = sql.sql(query).to_arrow_table()
     rows: list[dict[str, Any]] = found.to_pylist()
     return rows
 
