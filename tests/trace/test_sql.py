@@ -127,7 +127,9 @@ def test_not_received(store: Store, sql: Any) -> None:
         if row["tube_id"] not in standing and row["sample_id"] not in standing | mixed:
             expected.setdefault(row["tube_id"], set()).add(row["sample_id"])
     expected = {
-        tube: some for tube, some in expected.items() if any(status[one] not in ("negative", "positive") for one in some)
+        tube: some
+        for tube, some in expected.items()
+        if any(status[one] not in ("negative", "positive") for one in some)
     }
     found = asked(sql, "SELECT * FROM not_received")
     assert {row["tube_id"]: row["n_samples"] for row in found} == {tube: len(some) for tube, some in expected.items()}
