@@ -62,7 +62,8 @@ def test_one_changed_byte(tmp_path: Path, small: bool, by: str) -> None:
         if is_found(store, public):
             n_found += 1
         elif path.name == _LEDGER:
-            # Free room and headers of pages: SQLite finds nothing amiss, and whatever a look at every row gives is as it was.
+            # Free room and headers of pages: SQLite finds nothing amiss;
+            # whatever a look at every row gives is as it was.
             path.write_bytes(data)
             assert dump(path) == said, f"byte {place} of the ledger, changed by {change}"
         else:

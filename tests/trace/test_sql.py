@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -189,7 +188,10 @@ def test_recall_and_its_slow_twin(store: Store) -> None:
         asks += [({"window": window}, inside)]
         if lot is not None:
             has = lambda row, lot=lot: lot in (row["extraction_lot"], row["amplification_lot"])  # noqa: E731
-            asks += [({"lot": lot}, has), ({"lot": lot, "window": window}, lambda row: has(row) and inside(row))]
+            asks += [
+                ({"lot": lot}, has),
+                ({"lot": lot, "window": window}, lambda row, one=has, two=inside: one(row) and two(row)),
+            ]
         for given, wanted in asks:
             found = recall(known, committed_at=committed_at, **given)["sample_id"].to_pylist()
             assert len(found) == len(set(found))

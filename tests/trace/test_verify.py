@@ -76,7 +76,7 @@ def test_a_sound_store(whole: Path, ring: KeyRing) -> None:
     for rows in (False, True):
         seen: list[tuple[int, int]] = []
         public = ring.public_pem()
-        result = checked(whole, public=public, rows=rows, progress=lambda done, total: seen.append((done, total)))
+        result = checked(whole, public=public, rows=rows, progress=lambda *told, seen=seen: seen.append(told))
         assert result.problems == ()
         assert (result.n_commits, result.n_signed, result.n_lagging) == (N_COMMITS, N_COMMITS, 0)
         assert (result.n_rows > 0) is rows
@@ -457,8 +457,8 @@ def part(document: Any, at: tuple[Any, ...]) -> Any:
 def test_the_parts_of_two_proofs_are_not_mixed(whole: Path, ring: KeyRing, proof: dict[str, Any]) -> None:
     other = proof_of(whole, -1)
     assert proof["row"] != other["row"]
-    for name in proof:
-        if proof[name] != other[name]:
+    for name, value in proof.items():
+        if value != other[name]:
             with pytest.raises(TraceError):
                 check_proof(proof | {name: other[name]}, public=ring.public_pem())
 
