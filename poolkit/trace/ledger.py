@@ -138,6 +138,11 @@ class Ledger:
         """Return commits with their segments, oldest first; only those after one, if asked."""
         query = _after(sa.select(COMMITS), COMMITS.c.commit_id, after).order_by(COMMITS.c.commit_id)
         with named("read the ledger"), self._reading() as connection:
+            if not after and self.is_sqlite:
+                # A search by an index that lost an entry would find nothing, and say so.
+                words = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+                if words != "ok":
+                    raise _broken(self.where(), f"SQLite finds: {words}")
             commits = [_commit(row) for row in connection.execute(query).mappings()]
             of: dict[int, list[Segment]] = {commit.commit_id: [] for commit in commits}
             stray = set()

@@ -100,7 +100,8 @@ def connect(segments: Iterable[tuple[int, str, str]], commits: pa.Table) -> "duc
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError:
         raise TraceError("no SQL here", [Problem("duckdb", "is not installed: pip install 'poolkit[sql]'")]) from None
-    connection = duckdb.connect(":memory:")
+    # Time zones are an extension that DuckDB would fetch from the net: nothing here needs it, and nothing is fetched.
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
     connection.register("commits", commits)
     named: dict[str, list[tuple[int, str]]] = {name: [] for name in TABLES}
     for commit, table, path in segments:

@@ -17,6 +17,7 @@ import poolkit
 from poolkit import TraceError
 from tests.trace import writer
 from tests.trace.days import Days, said, segment_names
+from tests.trace.signed import checked
 
 
 def stopped_everywhere(processes: ForkServerContext, days: Days, name: str, how: signal.Signals, step: int) -> None:
@@ -90,6 +91,7 @@ def test_killed_at_any_moment(processes: ForkServerContext, days: Days, small: b
         child.kill()
         child.join()
         days.is_at_the_last_commit(store)
+        assert checked(store).problems == ()
         with poolkit.Lab.open(store) as lab:
             assert set(lab.doctor()["kind"].to_pylist()) <= {"orphan", "journal"}
         with poolkit.Lab.open(store, read_only=True) as lab:

@@ -50,7 +50,7 @@ def sql(store: Store) -> Iterator[Any]:
 
 
 def asked(sql: Any, query: str) -> list[dict[str, Any]]:
-    found = sql.execute(query).to_arrow_table()
+    found = sql.sql(query).to_arrow_table()
     rows: list[dict[str, Any]] = found.to_pylist()
     return rows
 
@@ -190,7 +190,7 @@ def test_recall_and_its_slow_twin(store: Store) -> None:
             has = lambda row, lot=lot: lot in (row["extraction_lot"], row["amplification_lot"])  # noqa: E731
             asks += [
                 ({"lot": lot}, has),
-                ({"lot": lot, "window": window}, lambda row, has=has, inside=inside: has(row) and inside(row)),
+                ({"lot": lot, "window": window}, lambda row, one=has, two=inside: one(row) and two(row)),
             ]
         for given, wanted in asks:
             found = recall(known, committed_at=committed_at, **given)["sample_id"].to_pylist()

@@ -76,9 +76,7 @@ def test_a_sound_store(whole: Path, ring: KeyRing) -> None:
     for rows in (False, True):
         seen: list[tuple[int, int]] = []
         public = ring.public_pem()
-        result = checked(
-            whole, public=public, rows=rows, progress=lambda done, total, seen=seen: seen.append((done, total))
-        )
+        result = checked(whole, public=public, rows=rows, progress=lambda *told, seen=seen: seen.append(told))
         assert result.problems == ()
         assert (result.n_commits, result.n_signed, result.n_lagging) == (N_COMMITS, N_COMMITS, 0)
         assert (result.n_rows > 0) is rows
