@@ -64,7 +64,7 @@ def _of_store(known: Snapshot, at: datetime, protocol: Protocol) -> Iterator[Fin
     yield from _without_file(results, runs)
     yield from _past_due(known, results, at)
     limits = {"received": protocol.transport_hours}
-    yield from custody_findings(known.table("custody"), known.table("samples"), limits=limits)
+    yield from custody_findings(known.table("custody"), known.table("samples"), limits=limits, at=at)
 
 
 def _settled(results: pa.Table) -> pa.Table:

@@ -107,24 +107,62 @@ def _leg(
 
 def _received(known: Snapshot, samples: pa.Table) -> tuple[NDArray[np.int64], pa.Array]:
     """Return when each sample's tube was received first, by itself or in its box, and where."""
-    moments = np.full(samples.num_rows, _NONE)
+    tube, tubes = encode(samples["tube_id"])
     custody = known.table("custody", columns=["event", "item_id", "box_id", "place", "at"])
+    moments, places = first_receipts(custody, tubes)
+    return moments[tube], places.take(pa.array(tube))
+
+
+def first_receipts(custody: pa.Table, tubes: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return when tubes were received first, by themselves or in the box that they were in at that time, and where.
+
+    Parameters
+    ----------
+    custody : pyarrow.Table
+        Columns event, item_id, box_id, place and at.
+    tubes : pyarrow.Array of string
+        Distinct.
+
+    Returns
+    -------
+    numpy.ndarray of int64, pyarrow.Array of string
+        (tubes,) microseconds since 1970 UTC, the smallest integer for never; and the place, null for never.
+
+    Notes
+    -----
+    O(n log n) of the custody rows. A box carries a tube from its boxing until it is boxed again.
+    """
     event = custody["event"].cast(_TEXT)
-    arrivals = custody.filter(pc.equal(event, "received")).sort_by("at")
-    if arrivals.num_rows == 0:
-        return moments, pa.nulls(samples.num_rows, _TEXT)
+    came = custody.filter(pc.equal(event, "received")).sort_by("at")
+    if came.num_rows == 0:
+        return np.full(len(tubes), _NONE), pa.nulls(len(tubes), _TEXT)
+    at, (item, items) = numbers(came["at"]), encode(came["item_id"])
+    known = TextIndex.of(tubes)
     boxed = custody.filter(pc.and_(pc.equal(event, "boxed"), pc.is_valid(custody["box_id"])))
-    index = TextIndex.of(plain(arrivals["item_id"]))
-    first = numbers(arrivals["at"])
-    arrival = index.find(plain(samples["tube_id"]))
-    in_box = codes_in(plain(samples["tube_id"]), plain(boxed["item_id"]))
-    of_box = index.find(plain(boxed["box_id"]))
-    through = np.where(in_box >= 0, of_box[in_box] if of_box.size else -1, -1)
-    arrival = np.where(arrival >= 0, arrival, through)
-    rows = index.firsts[np.maximum(arrival, 0)]
-    moments[arrival >= 0] = first[rows[arrival >= 0]]
-    place = plain(arrivals["place"]).take(pa.array(rows))
-    return moments, pc.if_else(pa.array(arrival >= 0), place, pa.scalar(None, _TEXT))
+    owner, went_in = codes_in(boxed["item_id"], tubes, known), numbers(boxed["at"])
+    order = np.lexsort((went_in, owner))
+    order = order[owner[order] >= 0]
+    owner, went_in = owner[order], went_in[order]
+    box = codes_in(boxed["box_id"], items)[order]
+    moved = np.full(owner.size, np.iinfo(np.int64).max)
+    again = owner[1:] == owner[:-1]
+    moved[:-1][again] = went_in[1:][again]
+    # The first receipt of that box from then on, among all receipts in order of item and time.
+    ranks = np.sort(np.concatenate([at, went_in]))
+    by_item = np.lexsort((at, item))
+    width = ranks.size + 1
+    ordered = item[by_item].astype(np.int64) * width + np.searchsorted(ranks, at[by_item])
+    place = np.searchsorted(ordered, box.astype(np.int64) * width + np.searchsorted(ranks, went_in))
+    receipt = by_item[np.minimum(place, at.size - 1)]
+    inside = (place < at.size) & (box >= 0) & (item[receipt] == box) & (at[receipt] < moved)
+    alone = codes_in(came["item_id"], tubes, known)
+    first = np.full(len(tubes), at.size, np.int64)
+    np.minimum.at(first, alone[alone >= 0], np.flatnonzero(alone >= 0))
+    np.minimum.at(first, owner[inside], receipt[inside])
+    never = first == at.size
+    rows = np.where(never, 0, first)
+    places = plain(came["place"]).take(pa.array(rows))
+    return np.where(never, _NONE, at[rows]), pc.if_else(pa.array(never), pa.scalar(None, _TEXT), places)
 
 
 def _results(

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, codes_in, plain, whole
+from poolkit.arrays import TextIndex, codes_in, plain
 from poolkit.lab.amend import AMENDMENT
 from poolkit.pipeline import Prepared
-from poolkit.schemas import RESULTS, Outcome
+from poolkit.schemas import CUSTODY, RESULTS, Outcome
 from poolkit.trace.continuation import equal_rows
 from poolkit.trace.history import RECALL
 from poolkit.trace.segments import SegmentWriter
@@ -34,18 +34,25 @@ def changed_results(results: pa.Table, prepared: Prepared, store: Snapshot) -> p
 
 
 def _new_custody(custody: pa.Table, store: Snapshot) -> pa.Table:
-    """Return the events that the store does not have yet."""
+    """Return the rows that the store does not have yet; one that says something else of the same event is kept too."""
     if custody.num_rows == 0:
         return custody
     known = store.rows("custody", item_id=TextIndex.of(plain(custody["item_id"])).values)
-    keys = [
-        pc.binary_join_element_wise(
-            plain(rows["event"]), plain(rows["item_id"]), rows["at"].cast(pa.int64()).cast(pa.string()), "\x1f"
-        )
-        for rows in (custody, known)
-    ]
-    texts = [whole(key) for key in keys]
+    if known.num_rows == 0:
+        return custody
+    texts = [_spelt(custody), _spelt(known)]
     return custody.filter(pa.array(TextIndex.of(texts[1]).find(texts[0]) < 0))
+
+
+def _spelt(rows: pa.Table) -> pa.Array:
+    """Return each row of custody as one text; numbers and times by their bits, missing as no text can be."""
+    parts = []
+    for each in CUSTODY.columns:
+        column = plain(rows[each.name])
+        if not pa.types.is_string(each.type):
+            column = column.cast(each.type).view(pa.int64()).cast(pa.string())
+        parts.append(pc.fill_null(column, "\x1e"))
+    return pc.binary_join_element_wise(*parts, "\x1f")
 
 
 def _amended(store: Snapshot, old: pa.Table, new: pa.Table) -> NDArray[np.bool_]:

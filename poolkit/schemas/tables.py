@@ -22,10 +22,12 @@ SEVERITIES = ("info", "warning", "error")
 # The line of a swab, in its order.
 CUSTODY_EVENTS = ("collected", "boxed", "courier", "received", "plated", "read", "called", "reported")
 FINDING_KINDS = (
+    "changed_custody",
     "changed_pool",
     "changed_run",
     "changed_well",
     "collected_after_run",
+    "custody_gap",
     "custody_order",
     "discordant_pool",
     "duplicate_reading",

@@ -1,11 +1,14 @@
 """Journeys: where a tube was, who had it and how long each leg took; see "Custody" on the page of definitions."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from poolkit.arrays import codes_in
 from poolkit.errors import Problem, TraceError
 from poolkit.schemas import CUSTODY_EVENTS, TABLES, Finding, column, table
 from poolkit.trace.record import Commit
@@ -65,27 +68,41 @@ def journey(store: Snapshot, commits: Sequence[Commit], any_id: str, *, limits: 
     members = [row for row in samples if row["tube_id"] == tube]
     if any_id != tube:
         members = store.rows("samples", tube_id=[tube]).to_pylist()
-    told = _custody(store, tube)
+    derived = _derived(store, commits, tube, members)
+    told = _custody(store, tube, derived.get("plated", _NEVER))
     events = [{**row, "source": "custody"} for row in told]
     have = {row["event"] for row in told}
-    events += [
-        {"event": event, "at": at, "source": "derived"}
-        for event, at in _derived(store, commits, tube, members).items()
-        if event not in have
-    ]
+    events += [{"event": event, "at": at, "source": "derived"} for event, at in derived.items() if event not in have]
     events.sort(key=lambda row: (row["at"], _RANK[row["event"]]))
     return _table(events, limits)
 
 
-def _custody(store: Snapshot, tube: str) -> list[dict[str, Any]]:
+def _custody(store: Snapshot, tube: str, plated: datetime) -> list[dict[str, Any]]:
     """Return what custody says of a tube, and of its box while the tube was in it."""
     own: list[dict[str, Any]] = store.rows("custody", item_id=[tube]).to_pylist()
     boxed = sorted((row["at"], row["box_id"]) for row in own if row["event"] == "boxed" and row["box_id"])
+    boxes = {box for _, box in boxed}
+    of_boxes = store.rows("custody", item_id=boxes, box_id=boxes).to_pylist() if boxes else []
+    plated = min((row["at"] for row in own if row["event"] == "plated"), default=plated)
     for place, (begin, box) in enumerate(boxed):
         end = boxed[place + 1][0] if place + 1 < len(boxed) else _NEVER
-        inside = store.rows("custody", item_id=[box]).to_pylist()
-        own += [row for row in inside if begin <= row["at"] < end]
+        own += _trip(of_boxes, box, begin, end, plated)
     return own
+
+
+def _trip(
+    rows: list[dict[str, Any]], box: str, begin: datetime, end: datetime, plated: datetime
+) -> list[dict[str, Any]]:
+    """Return what happened to a box while a tube was in it: once received, it may be filled again or leave empty."""
+    inside = [row for row in rows if row["item_id"] == box and begin <= row["at"] < end]
+    landed = min((row["at"] for row in inside if row["event"] == "received"), default=None)
+    if landed is None:
+        return inside
+    plated = min((row["at"] for row in inside if row["event"] == "plated"), default=plated)
+    gone = [row["at"] for row in rows if row["event"] == "boxed" and row["box_id"] == box and row["at"] > landed]
+    gone += [row["at"] for row in inside if row["event"] == "courier" and row["at"] > landed and row["at"] >= plated]
+    until = min(gone, default=_NEVER)
+    return [row for row in inside if row["at"] < until]
 
 
 def _derived(
@@ -93,9 +110,11 @@ def _derived(
 ) -> dict[str, datetime]:
     ids = [row["sample_id"] for row in members]
     moments = {"collected": min(row["collected_at"] for row in members)}
-    plates = {row["plate_id"] for row in store.rows("wells", specimen_id=[tube, *ids]).to_pylist()}
+    mixtures = store.rows("members", sample_id=ids)["pool_id"].to_pylist()
+    specimens = list({tube, *ids, *mixtures})
+    plates = {row["plate_id"] for row in store.rows("wells", specimen_id=specimens).to_pylist()}
     runs = store.rows("runs", plate_id=list(plates)).to_pylist()
-    called = {row["run_id"] for row in store.rows("calls", specimen_id=[tube, *ids]).to_pylist()}
+    called = {row["run_id"] for row in store.rows("calls", specimen_id=specimens).to_pylist()}
     if runs:
         moments["plated"] = min(row["started_at"] for row in runs)
         moments["read"] = min(row["ended_at"] for row in runs)
@@ -148,8 +167,10 @@ def _sign_off(row: Mapping[str, Any]) -> list[str]:
     return ["no second signature" if not row["witness"] else "signed twice by one person"]
 
 
-def custody_findings(custody: pa.Table, samples: pa.Table, *, limits: Limits) -> list[Finding]:
-    """Return what does not add up in all custody: hand-overs with one signature, times out of order, late arrivals.
+def custody_findings(
+    custody: pa.Table, samples: pa.Table, *, limits: Limits, at: datetime | None = None
+) -> list[Finding]:
+    """Return what does not add up in all custody: signatures, order, arrivals that were late or never came.
 
     Parameters
     ----------
@@ -157,46 +178,102 @@ def custody_findings(custody: pa.Table, samples: pa.Table, *, limits: Limits) ->
         All of a store.
     limits
         Hours from collection until ``received``.
+    at
+        The moment: a box that set out so long before it should have come. Without it no box is missed.
 
     Returns
     -------
     list of Finding
-        `sign_off_missing`, `custody_order` and `leg_late`.
+        `sign_off_missing`, `custody_order`, `custody_gap`, `changed_custody` and `leg_late`.
+
+    Notes
+    -----
+    O(custody log custody), and samples by Arrow.
     """
     rows = sorted(custody.to_pylist(), key=lambda row: (row["at"], _RANK[row["event"]]))
+    arrivals: dict[str, list[datetime]] = defaultdict(list)
+    left: dict[str, list[datetime]] = defaultdict(list)
+    boxed: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    for row in rows:
+        if row["event"] == "received":
+            arrivals[row["item_id"]].append(row["at"])
+        elif row["event"] == "courier":
+            left[row["item_id"]].append(row["at"])
+        elif row["event"] == "boxed" and row["box_id"]:
+            boxed[row["item_id"]].append((row["at"], row["box_id"]))
+    findings = _row_by_row(rows, {box for stays in boxed.values() for _, box in stays})
+    received = {item: moments[0] for item, moments in arrivals.items()}
+    missed: dict[str, list[datetime]] = defaultdict(list)
+    for item, stays in boxed.items():
+        for place, (begin, box) in enumerate(stays):
+            moved, other = stays[place + 1] if place + 1 < len(stays) else (_NEVER, None)
+            came = _first(arrivals[box], begin, moved)
+            if came is not None:
+                received[item] = min(came, received.get(item, came))
+            elif other is None and _first(arrivals[item], begin, _NEVER) is None:
+                missed[box].append(begin)
+            elif (
+                other not in (box, None)
+                and _first(left[box], begin, moved)
+                and not _first(arrivals[item], begin, moved)
+            ):
+                message = f"{item} was put into {other} while {box}, in which it was, was on its way"
+                findings.append(Finding("custody_order", "warning", (item, box, str(other)), message))
+    return findings + _missing(missed, limits, at) + _late(received, samples, limits)
+
+
+def _first(moments: list[datetime], begin: datetime, end: datetime) -> datetime | None:
+    """Return the first of ordered moments that is not before the one and before the other."""
+    place = bisect_left(moments, begin)
+    return moments[place] if place < len(moments) and moments[place] < end else None
+
+
+def _row_by_row(rows: list[dict[str, Any]], boxes: Collection[str]) -> list[Finding]:
     findings = []
     highest: dict[str, str] = {}
-    boxed: dict[str, list[tuple[datetime, str]]] = {}
-    received: dict[str, datetime] = {}
+    said: dict[tuple[str, str, datetime], dict[str, Any]] = {}
     for row in rows:
         item, event = row["item_id"], row["event"]
         for remark in _sign_off(row):
             message = f"{event} of {item} at {row['place']}: {remark}"
             findings.append(Finding("sign_off_missing", "warning", (item, event), message))
+        if said.setdefault((event, item, row["at"]), row) != row:
+            message = f"{item} was {event} at {row['at']:%Y-%m-%d %H:%M} UTC in two ways that contradict each other"
+            findings.append(Finding("changed_custody", "error", (item, event), message))
         before = highest.get(item, event)
+        if item in boxes and event in ("boxed", "courier") and _RANK[before] >= _RANK["received"]:
+            # A box that came in goes out again.
+            before = event
         if _RANK[event] < _RANK[before]:
             message = f"{item} was {event} at {row['at']:%Y-%m-%d %H:%M} UTC, later than {before}"
             findings.append(Finding("custody_order", "warning", (item, event), message))
         highest[item] = max(before, event, key=_RANK.__getitem__)
-        if event == "boxed" and row["box_id"]:
-            boxed.setdefault(row["box_id"], []).append((row["at"], item))
-        if event == "received":
-            for tube in [item, *(tube for at, tube in boxed.get(item, ()) if at <= row["at"])]:
-                received.setdefault(tube, row["at"])
-    return findings + _late(received, samples, limits)
+    return findings
+
+
+def _missing(missed: Mapping[str, list[datetime]], limits: Limits, at: datetime | None) -> list[Finding]:
+    limit = limits.get("received")
+    if limit is None or at is None:
+        return []
+    findings = []
+    for box, moments in missed.items():
+        overdue = [moment for moment in moments if at - moment > timedelta(hours=limit)]
+        if overdue:
+            message = (
+                f"{box} with {len(overdue)} tube(s), packed since {min(overdue):%Y-%m-%d %H:%M} UTC, was not received"
+            )
+            findings.append(Finding("custody_gap", "warning", (box,), message))
+    return findings
 
 
 def _late(received: Mapping[str, datetime], samples: pa.Table, limits: Limits) -> list[Finding]:
     limit = limits.get("received")
     if limit is None or not received:
         return []
-    collected: dict[str, datetime] = {}
-    named = samples.select(["tube_id", "collected_at"]).to_pylist()
-    for row in named:
-        if row["tube_id"] in received:
-            collected[row["tube_id"]] = min(row["collected_at"], collected.get(row["tube_id"], row["collected_at"]))
+    named = samples.filter(pa.array(codes_in(samples["tube_id"], pa.array(list(received), _TEXT)) >= 0))
+    collected = named.group_by("tube_id").aggregate([("collected_at", "min")])
     findings = []
-    for tube, at in collected.items():
+    for tube, at in zip(collected["tube_id"].to_pylist(), collected["collected_at_min"].to_pylist(), strict=True):
         took = received[tube] - at
         if took > timedelta(hours=limit):
             message = f"{tube} was received {hours(took):.1f} h after collection, at most {limit:g} h are allowed"
