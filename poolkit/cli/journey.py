@@ -90,4 +90,4 @@ def turnaround(
 
 
 def _number(value: Any) -> str:
-    return "" if value is None else f"{value:,.1f}"
+    return "" if value is None else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"

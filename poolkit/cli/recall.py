@@ -61,11 +61,11 @@ def recall(
         by_status = counts(rows["status"])
         made = sheet(
             f"{several(len(listed), 'sample')}, {n_released:,} of them released: {counted(by_status)}",
-            *("sample", "subject", "status", "released (UTC)", "read in"),
+            *("sample", "status", "released (UTC)", "read in"),
         )
         for row in listed[:_SHOWN]:
             told = "" if row["released_at"] is None else f"{row['released_at']:%Y-%m-%d %H:%M}"
-            made.add_row(row["sample_id"], row["subject_id"], row["status"], told, f"{row['plate_id']}/{row['well']}")
+            made.add_row(row["sample_id"], row["status"], told, f"{row['plate_id']}/{row['well']}")
         more = [f"and {len(listed) - _SHOWN:,} more"] if len(listed) > _SHOWN else []
         filed = [] if commit is None else [f"ordered in commit {commit.commit_id}, head {commit.head}"]
         document = {

@@ -31,10 +31,15 @@ def verify(
             "bytes": found.n_bytes,
             "rows": found.n_rows,
             "signatures": found.n_signed,
+            "lagging": found.n_lagging,
         }
         document = {"sound": not problems, "head": found.head, **counted, "problems": problems}
-        said = ", ".join(f"{n:,} {name}" for name, n in counted.items() if n)
+        said = ", ".join(f"{n:,} {name}" for name, n in counted.items() if n and name != "lagging")
         shown = [f"looked at {said or 'nothing'}", f"head {found.head}"]
+        if found.n_lagging:
+            shown.append(
+                f"the journal lacks the last {found.n_lagging:,}: poolkit doctor --fix, or the next run, adds them"
+            )
         if key is None:
             shown.append("signatures were not checked: give the public key with --key")
         if not problems:

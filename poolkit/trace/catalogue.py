@@ -53,7 +53,12 @@ class Catalogue:
             for places in commit.places.values():
                 places.sort(key=lambda place: segments[place][1].path)
         self._commits = list(commits.values())
+        self._tables = {name for commit in self._commits for name in commit.places}
         self._remembered: dict[str, list[tuple[int, int]]] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether any commit wrote rows of a table."""
+        return name in self._tables
 
     def groups(self, name: str, texts: pa.Array) -> Groups:
         """Return for each segment of a table that may hold one of the texts its place and row groups.

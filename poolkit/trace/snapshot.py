@@ -132,7 +132,9 @@ class Snapshot:
         foreign = set(texts) - set(KEYS[name])
         if foreign:
             raise AssertionError(f"{name} has no index of {', '.join(sorted(foreign))}")
-        asked = {column: TextIndex.of(_array(given)) for column, given in texts.items()}
+        asked = {}
+        if self.catalogue.has(name):
+            asked = {column: TextIndex.of(_array(given)) for column, given in texts.items()}
         asked = {column: index for column, index in asked.items() if len(index.values)}
         names = columns or list(TABLES[name].names)
         read = list(dict.fromkeys([*names, *asked]))
