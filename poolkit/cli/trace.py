@@ -30,14 +30,18 @@ def trace(
 ) -> None:
     """Show everything up- and downstream of a sample, subject, pool, tube, plate, run or well, in order of time."""
     with answering(as_json=as_json) as answer:
-        from poolkit import Lab  # noqa: PLC0415
+        from poolkit import KeyRing, Lab  # noqa: PLC0415
+        from poolkit.lab.door import names_of  # noqa: PLC0415
 
         with Lab.open(store, data=data, create=False, read_only=read_only, keys=key) as lab:
             rows = lab.trace(any_id).to_pylist()
             if picture is not None:
                 picture.write_text(lab.trace_picture(any_id), encoding="utf-8")
+        # Who asked by an identity number is answered by the pseudonym.
+        people = {row["subject_id"] for row in rows}
+        asked = [] if key is None else [name for name in names_of(KeyRing.load(key), any_id)[1:] if name in people]
         written = [] if picture is None else [f"written to {picture}"]
-        answer(rows, steps(any_id, rows), *written)
+        answer(rows, steps(", ".join(asked) or any_id, rows), *written)
 
 
 def steps(any_id: str, rows: list[dict[str, Any]]) -> "Sheet":

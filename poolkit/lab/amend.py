@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from poolkit.deconvolution import open_orders
-from poolkit.errors import Problem, TraceError
+from poolkit.errors import Problem, TraceError, discreet
 from poolkit.protocols import Protocol
 from poolkit.schemas import AMENDMENTS, APPROVALS, ORDERS, RESULTS, STATUSES
 from poolkit.trace.heads import canonical_json
@@ -35,7 +35,7 @@ def amend(store: Store, *, sample_id: str, status: str, reason: str, actor: str,
         problems.append(Problem("status", f"expected one of {', '.join(STATUSES)}, found {status!r}"))
     current = known.results_of([sample_id]).to_pylist()
     if not current:
-        problems.append(Problem(sample_id, "expected a sample of this store, found none"))
+        problems.append(Problem(discreet(sample_id), "expected a sample of this store, found none"))
     elif current[0]["status"] == status:
         problems.append(Problem(sample_id, f"is {status} already"))
     if problems:

@@ -3,20 +3,25 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from poolkit.arrays import coded, encode, plain
-from poolkit.errors import Problem, SchemaError, TraceError
+from poolkit.errors import Problem, SchemaError, TraceError, some
 from poolkit.trace.keys import KeyRing, canonical_id
 from poolkit.trace.snapshot import Snapshot
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
+_PSEUDONYM = r"^[0-9a-f]{8}\.[0-9a-f]{32}$"
+_PSEUDONYM_BYTES = 41
 _SHORTENED = r"^\s*[0-9](\.[0-9]+)?[eE]\+?1[0-9]\s*$"
-_DIGITS = r"^\s*\p{Nd}{17}[\p{Nd}Xx\x{FF38}\x{FF58}]\s*$"
+_UNSEEN = r"[\s\p{Z}\p{Cf}]*"
+_DIGITS = rf"^{_UNSEEN}\p{{Nd}}{{17}}[\p{{Nd}}Xx\x{{FF38}}\x{{FF58}}]{_UNSEEN}$"
 _SHORT_BYTES = 26
-_LENGTHS = pa.array([*range(18, 23), 54])
+_LENGTHS = pa.array([*range(18, 32)])
 _NAMES = ("sample_id", "subject_id", "site_id", "tube_id", "group_id", "recollect_of")
 
 
@@ -40,7 +45,8 @@ def pseudonymised(samples: pa.Table, ring: KeyRing | None, known: Snapshot | Non
     Raises
     ------
     SchemaError
-        When there is no key and a subject looks like an identity number; the rows are named, the numbers are not.
+        When there is no key and a subject looks like an identity number, or a subject is a pseudonym of a key that is
+        not at hand; the rows are named, the numbers are not.
     """
     for name in _NAMES:
         if _has_text(samples, name):
@@ -49,6 +55,7 @@ def pseudonymised(samples: pa.Table, ring: KeyRing | None, known: Snapshot | Non
         return samples
     column = samples["subject_id"]
     codes, texts = encode(column if pa.types.is_dictionary(column.type) else column.cast(pa.string()))
+    _refuse_foreign(codes, texts, ring)
     made = ring.pseudonyms(texts)
     for key in ring.keys[:-1]:
         if known is None:
@@ -72,8 +79,11 @@ def _refuse_identities(samples: pa.Table, name: str, *, clear: bool) -> None:
     """Name the rows of identity numbers, or of what a spreadsheet left of them; what stands there is not shown."""
     texts = plain(samples[name])
     n_bytes = pc.binary_length(texts)
-    # Nearly no barcode is as long as these are; full-width characters take three bytes.
+    # Nearly no barcode is as long as these are; full-width digits and unseen marks are not ASCII.
     long = pc.fill_null(pc.is_in(n_bytes, _LENGTHS.cast(n_bytes.type)), False)
+    ascii_only = pc.string_is_ascii(texts)
+    if pc.all(ascii_only).as_py() is False:
+        long = pc.or_(long, pc.fill_null(pc.invert(ascii_only), False))
     candidates = pc.indices_nonzero(long) if clear else pa.array([], pa.uint64())
     candidates = candidates.filter(pc.match_substring_regex(texts.take(candidates), _DIGITS))
     looked_at = zip(candidates.to_pylist(), texts.take(candidates).to_pylist(), strict=True)
@@ -90,6 +100,19 @@ def _refuse_identities(samples: pa.Table, name: str, *, clear: bool) -> None:
         what = "a spreadsheet shortened these numbers: export the column as text"
     if rows:
         raise SchemaError("not a 'samples' batch", [Problem(name, what, rows)])
+
+
+def _refuse_foreign(codes: NDArray[np.int32], texts: pa.Array, ring: KeyRing) -> None:
+    """Refuse pseudonyms of other keys: a pseudonym of a pseudonym would be one more person."""
+    long = pc.indices_nonzero(pc.equal(pc.binary_length(texts), _PSEUDONYM_BYTES))
+    alike = long.filter(pc.match_substring_regex(texts.take(long), _PSEUDONYM)).to_pylist()
+    foreign = {place: texts[place].as_py() for place in alike if not ring.is_pseudonym(texts[place].as_py())}
+    if foreign:
+        rows = tuple(np.flatnonzero(np.isin(codes, list(foreign))).tolist())
+        named = some(sorted({text.partition(".")[0] for text in foreign.values()}))
+        raise SchemaError(
+            "not a 'samples' batch", [Problem("subject_id", f"pseudonyms of a key that is not at hand: {named}", rows)]
+        )
 
 
 def refuse_inside(ring: KeyRing, store: Path) -> None:

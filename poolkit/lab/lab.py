@@ -95,8 +95,9 @@ class Lab(Acts):
         []
         """
         ring = keys if keys is None or isinstance(keys, KeyRing) else KeyRing.load(keys)
-        if ring is not None and isinstance(path, str | PathLike) and "://" not in str(path):
-            refuse_inside(ring, Path(path))
+        for place in (path, data):
+            if ring is not None and isinstance(place, str | PathLike) and "://" not in str(place):
+                refuse_inside(ring, Path(place))
         sign = None if ring is None else ring.sign
         return cls(Store(path, data=data, create=create, read_only=read_only, sign=sign), ring)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from poolkit.errors import Problem, TraceError
+from poolkit.errors import Problem, TraceError, discreet
 from poolkit.trace.prove import prove
 from poolkit.trace.snapshot import Snapshot
 from poolkit.trace.store import Store
@@ -35,7 +35,8 @@ def prove_result(store: Store, known: Snapshot, sample_id: str) -> dict[str, Any
     """Return the proof of a sample's current result; see `Lab.prove`."""
     found = known.find("results", columns=["sample_id"], sample_id=[sample_id])
     if not found.places.size:
-        raise TraceError("nothing to prove", [Problem(sample_id, "expected a sample of this store, found none")])
+        problem = Problem(discreet(sample_id), "expected a sample of this store, found none")
+        raise TraceError("nothing to prove", [problem])
     commit_id = int(found.commits[-1])
     (commit, segments) = store.ledger.records(after=commit_id - 1)[0]
     path = known.segments[int(found.segments[-1])][1].path

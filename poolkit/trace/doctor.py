@@ -113,7 +113,7 @@ def _segments(store: Store, records: list[Record]) -> Iterator[dict[str, Any]]:
         for segment in segments:
             try:
                 found = store.files.size(segment.path)
-            except OSError:
+            except (OSError, ValueError):
                 yield _row("missing", segment.path, f"expected {segment.n_bytes} bytes of commit {commit.commit_id}")
                 continue
             if found != segment.n_bytes:

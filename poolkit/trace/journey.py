@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from poolkit.arrays import codes_in
-from poolkit.errors import Problem, TraceError
+from poolkit.errors import Problem, TraceError, discreet
 from poolkit.schemas import CUSTODY_EVENTS, TABLES, Finding, column, table
 from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
@@ -63,7 +63,8 @@ def journey(store: Snapshot, commits: Sequence[Commit], any_id: str, *, limits: 
     """
     samples = store.rows("samples", tube_id=[any_id], sample_id=[any_id]).to_pylist()
     if not samples:
-        raise TraceError("no journey", [Problem(any_id, "expected a tube or sample of this store, found none")])
+        problem = Problem(discreet(any_id), "expected a tube or sample of this store, found none")
+        raise TraceError("no journey", [problem])
     tube = samples[0]["tube_id"]
     members = [row for row in samples if row["tube_id"] == tube]
     if any_id != tube:

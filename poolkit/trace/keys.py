@@ -1,5 +1,6 @@
 """Keys of a laboratory, to sign commits with and to make pseudonyms with; in a file that lies outside the store."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +8,8 @@ import re
 import secrets
 import stat
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,14 +92,28 @@ def key_id_of(public: Ed25519PublicKey) -> str:
 
 
 def canonical_id(text: str) -> str:
-    r"""Return an identity number as it is hashed: full-width digits as plain ones, no spaces around, capitals.
+    r"""Return an identity number as it is hashed: full-width digits as plain ones, capitals, nothing unseen around it.
 
     Examples
     --------
     >>> canonical_id(" \uff11\uff12ab ")
     '12AB'
     """
-    return unicodedata.normalize("NFKC", text).strip().upper()
+    # Marks without width, as of byte order and of direction, come along when a number is copied.
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    return seen.strip().upper()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """Hold a folder, so that no other process changes a key file in it; what was renamed is on the disk at the end."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class KeyRing:
@@ -137,7 +154,8 @@ class KeyRing:
         """
         ring = cls(Path(path), (Key.fresh(),))
         try:
-            ring._write(ring.path)
+            with _alone(ring.path.parent):
+                ring._write(ring.path)
         except FileExistsError:
             raise TraceError("no new keys", [Problem(str(path), "expected no file here, found one")]) from None
         except OSError as reason:
@@ -201,14 +219,31 @@ class KeyRing:
         return self.keys[-1]
 
     def rotate(self) -> "KeyRing":
-        """Add a new key to the file, which is replaced as a whole, and return the ring with it."""
-        ring = KeyRing(self.path, (*self.keys, Key.fresh()))
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        """Add a new key to those of the file, which is replaced as a whole, and return the ring with all of them.
+
+        Raises
+        ------
+        TraceError
+            When the file is no key file any more, lacks a key of this ring, or cannot be written.
+        """
+        # A key file may be a link to where it is kept; the link stays.
+        path = self.path.resolve()
+        partial = path.with_name(f".{path.name}.partial")
         try:
-            ring._write(partial)
-            partial.replace(self.path)
+            with _alone(path.parent):
+                # Somebody may have added a key since this ring was read, and a key that is lost cannot be made again.
+                keys = KeyRing.load(self.path).keys
+                if not {key.key_id for key in self.keys} <= {key.key_id for key in keys}:
+                    problem = Problem(str(self.path), "expected the keys of this ring in the file, found others")
+                    raise TraceError("no new keys", [problem])
+                ring = KeyRing(self.path, (*keys, Key.fresh()))
+                partial.unlink(missing_ok=True)
+                try:
+                    ring._write(partial)
+                    partial.replace(path)
+                finally:
+                    partial.unlink(missing_ok=True)
         except OSError as reason:
-            partial.unlink(missing_ok=True)
             raise TraceError("no new keys", [Problem(str(self.path), reason.strerror or str(reason))]) from None
         return ring
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poolkit.errors import Problem, TraceError
+from poolkit.errors import Problem, TraceError, discreet
 from poolkit.schemas import TABLES, column, table
 from poolkit.trace.snapshot import Snapshot
 
@@ -67,7 +67,7 @@ def lineage(store: Snapshot, any_id: str) -> pa.Table:
     if not samples and not specimens and not plates:
         kinds = "sample, subject, pool, tube, plate, run or well"
         raise TraceError(
-            "nothing to trace", [Problem(any_id, f"expected the id of a {kinds} in this store, found none")]
+            "nothing to trace", [Problem(discreet(any_id), f"expected the id of a {kinds} in this store, found none")]
         )
     subject = {row["sample_id"]: row["subject_id"] for row in samples}
     events = [_collected(row) for row in samples]

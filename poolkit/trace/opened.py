@@ -48,7 +48,7 @@ class Opened:
                 return pq.read_table(
                     file, columns=columns, filters=filters, read_dictionary=repeating, partitioning=None
                 )
-        except (pa.ArrowInvalid, OSError) as reason:
+        except (pa.ArrowInvalid, OSError, ValueError) as reason:
             raise self._broken(segment, reason) from None
 
     def n_groups(self, segment: Segment) -> int:
@@ -83,7 +83,7 @@ class Opened:
                 footer = file.metadata
                 wanted = range(file.num_row_groups) if groups is None else groups
                 rows = file.read_row_groups(list(wanted), columns=columns, use_threads=len(wanted) > _GROUPS_ALONE)
-        except (pa.ArrowInvalid, IndexError, OSError) as reason:
+        except (pa.ArrowInvalid, IndexError, OSError, ValueError) as reason:
             raise self._broken(segment, reason) from None
         if ends is None:
             ends = np.cumsum([0, *(footer.row_group(number).num_rows for number in range(footer.num_row_groups))])

@@ -201,8 +201,9 @@ def _segments(
 def _segment(segment: Segment, files: Files, by_hash: dict[str, str], *, rows: bool) -> list[Problem]:
     try:
         data = files.mapped(segment.path)
-    except OSError as reason:
-        return [Problem(segment.path, f"missing: {reason.strerror or reason}")]
+    except (OSError, ValueError) as reason:
+        # A path that was edited may be none at all.
+        return [Problem(segment.path, f"missing: {getattr(reason, 'strerror', None) or reason}")]
     if data.size != segment.n_bytes:
         return [Problem(segment.path, f"expected {segment.n_bytes} bytes, found {data.size}")]
     found = hashlib.sha256(data.data).hexdigest()

@@ -13,6 +13,7 @@ from poolkit import KeyRing, Lab, PoolkitError, SchemaError, TraceError
 from poolkit.lab.door import is_identity, pseudonymised
 from poolkit.schemas import SAMPLES, Day
 from poolkit.trace.keys import canonical_id
+from tests.cli.commands import poolkit as command
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -254,6 +255,64 @@ def test_no_number_in_parquet_is_in_an_error(clear: Clear, tmp_path: Path, colum
     known = [identity(0), identity(100)]
     assert not [number for number in known if number in said], said
     assert not [number for number in known if number.encode() in b"".join(bytes_below(tmp_path / "store"))]
+
+
+WIDE = {ord(sign): ord(sign) + 0xFEE0 for sign in "0123456789X"}
+WRITTEN = {
+    "wide": lambda number: number.translate(WIDE),
+    "partly wide": lambda number: number[:6].translate(WIDE) + number[6:],
+    "wide, a plain check digit": lambda number: number[:17].translate(WIDE) + number[17:],
+    "spaces around": lambda number: f"  {number}      ",
+    "wide, spaces around": lambda number: f" {number.translate(WIDE)} ",
+    "a space that does not break": lambda number: f"\u00a0{number}",
+    "a wide space": lambda number: f"\u3000{number}",
+    "a mark without width": lambda number: f"{number}\u200b",
+    "a byte order mark": lambda number: f"\ufeff{number}",
+    "marks of direction": lambda number: f"\u202d{number}\u202c",
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_number_however_written_is_refused_without_keys_and_one_person_with(ring: KeyRing, how: str) -> None:
+    written = WRITTEN[how](identity(7))
+    assert written != identity(7)
+    with pytest.raises(SchemaError, match="identity numbers in clear"):
+        pseudonymised(subjects("P1", written), None)
+    made = pseudonymised(subjects(identity(7), written), ring)["subject_id"].to_pylist()
+    assert made[0] == made[1]
+
+
+def test_a_pseudonym_of_another_key_is_refused(ring: KeyRing, tmp_path: Path) -> None:
+    other = KeyRing.new(tmp_path / "other.key")
+    foreign = pseudonymised(subjects(identity(3)), other)["subject_id"].to_pylist()[0]
+    with pytest.raises(SchemaError, match=f"not at hand: {other.current.key_id}") as caught:
+        pseudonymised(subjects(identity(3), foreign, foreign), ring)
+    assert caught.value.problems[0].rows == (1, 2)
+    # Without keys it is a pseudonym as any other.
+    assert pseudonymised(subjects(foreign), None)["subject_id"].to_pylist() == [foreign]
+
+
+def test_who_asks_by_number_is_not_told_it(clear: Clear, ring: KeyRing, tmp_path: Path) -> None:
+    poolkit.write_day(clear.day, tmp_path / "day")
+    store = tmp_path / "store"
+    with Lab.open(store, keys=ring) as lab:
+        lab.run(tmp_path / "day")
+        person = lab.results()["subject_id"][0].as_py()
+    number = clear.of[clear.made.day.samples["subject_id"][0].as_py()]
+    asked = command("trace", number, "--store", store, "--key", ring.path)
+    assert person in asked.stdout.replace("\n", "")
+    words = [("trace", number), ("journey", number), ("prove", number)]
+    words.append(("amend", number, "--status", "negative", "--reason", "seen", "--actor", "Li"))
+    refused = [command(*each, "--store", store, status=2) for each in words]
+    assert all("expected" in done.stderr for done in refused)
+    assert not clear.stand_in("".join(done.stdout + done.stderr for done in [asked, *refused]))
+
+
+def test_keys_do_not_lie_beside_data_that_stands_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    ring = KeyRing.new(tmp_path / "data" / "lab.key")
+    with pytest.raises(TraceError, match="expected a place outside the store"):
+        Lab.open(tmp_path / "store", data=str(tmp_path / "data"), keys=ring)
 
 
 def test_keys_do_not_lie_in_the_store(tmp_path: Path) -> None:

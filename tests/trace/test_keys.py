@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from poolkit import KeyRing, TraceError
 from poolkit.trace.keys import public_keys, verified
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -104,6 +108,42 @@ def test_rotation_keeps_the_older_keys(ring: KeyRing) -> None:
     assert verified(again.public_pem(), signed[0], b"a head", signed[1])
     with pytest.raises(TraceError, match="expected one of"):
         ring.key(again.current.key_id)
+
+
+def test_no_rotation_loses_the_key_of_another(ring: KeyRing) -> None:
+    # Eight that read the file at once each add a key, whichever is first.
+    script = (
+        "import sys; from poolkit import KeyRing; ring = KeyRing.load(sys.argv[1]);"
+        "print('read', flush=True); input(); ring.rotate()"
+    )
+    words = [sys.executable, "-c", script, str(ring.path)]
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
+    children = [subprocess.Popen(words, **piped) for _ in range(8)]
+    assert [child.stdout.readline() for child in children] == [b"read\n"] * 8
+    for child in children:
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate()
+        assert child.returncode == 0
+    keys = KeyRing.load(ring.path).keys
+    assert len({key.key_id for key in keys}) == 9
+    assert keys[0] == ring.current
+    assert [path.name for path in ring.path.parent.iterdir()] == [ring.path.name]
+
+
+def test_a_ring_read_before_adds_to_the_file_as_it_is_now(ring: KeyRing) -> None:
+    first, second = ring.rotate(), ring.rotate()
+    assert second.keys[:-1] == first.keys
+    assert KeyRing.load(ring.path).keys == second.keys
+
+
+def test_a_file_that_became_another_is_not_added_to(ring: KeyRing, tmp_path: Path) -> None:
+    ring.path.unlink()
+    other = KeyRing.new(ring.path)
+    with pytest.raises(TraceError, match="expected the keys of this ring"):
+        ring.rotate()
+    assert KeyRing.load(ring.path).keys == other.keys
 
 
 def test_secrets_are_in_no_text(ring: KeyRing) -> None:
