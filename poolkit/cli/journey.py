@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from poolkit.cli.answer import answering, refuse_suffix
-from poolkit.cli.options import PROTOCOL, AsJson, InData, InStore, OutFile, Rules
+from poolkit.cli.options import AsJson, InData, InStore, OutFile, StoreRules
 
 _SHOWN = 60
 
@@ -24,7 +24,7 @@ def journey(
     tube: Annotated[str, typer.Argument(metavar="TUBE", help="A tube, or a sample in it.", show_default=False)],
     store: InStore,
     data: InData = None,
-    protocol: Rules = PROTOCOL,
+    protocol: StoreRules = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what happened to a tube from its collection to its report, who had it, and what was late."""
@@ -60,7 +60,7 @@ def turnaround(
     store: InStore,
     data: InData = None,
     by: Annotated[By, typer.Option("--by", help="All samples of a leg, or by site, laboratory or hour.")] = By.LEG,
-    protocol: Rules = PROTOCOL,
+    protocol: StoreRules = None,
     out: OutFile = None,
     as_json: AsJson = False,
 ) -> None:

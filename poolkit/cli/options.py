@@ -25,6 +25,14 @@ ReadOnly = Annotated[
 Rules = Annotated[
     str, typer.Option("--protocol", help="The rules: a preset's name or a .toml file.", metavar="NAME|FILE")
 ]
+StoreRules = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="The rules, by name or .toml file; those of the last commit by default.",
+        metavar="NAME|FILE",
+    ),
+]
 Zone = Annotated[
     str | None,
     typer.Option("--zone", help="IANA time zone of times that give none, e.g. Asia/Shanghai.", show_default=False),

@@ -7,7 +7,7 @@ import typer
 
 from poolkit.cli.answer import FINDINGS, answering, refuse_suffix
 from poolkit.cli.findings import RANK
-from poolkit.cli.options import PROTOCOL, AsJson, OutFile, Rules
+from poolkit.cli.options import AsJson, OutFile, StoreRules
 
 _SHOWN = 20
 
@@ -17,7 +17,7 @@ def reconcile(
         list[str],
         typer.Option("--store", help="A store; may be repeated.", metavar="STORE", show_default=False),
     ],
-    protocol: Rules = PROTOCOL,
+    protocol: StoreRules = None,
     out: OutFile = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from poolkit.errors import Problem, TraceError
 from poolkit.lab.amend import amend, approve
 from poolkit.lab.answers import Answers
 from poolkit.lab.proofs import verify_store
 from poolkit.lab.recalling import order_recall
-from poolkit.protocols import Protocol, load_protocol, recorded_protocol
+from poolkit.protocols import Protocol
 from poolkit.trace.doctor import examine
 from poolkit.trace.record import Commit
 from poolkit.trace.verify import Verification
@@ -109,15 +108,6 @@ class Acts(Answers):
         with self._store.writing(wait_seconds=wait_seconds):
             rules = self._rules(protocol)
             return order_recall(self._store, action=action, reason=reason, actor=actor, protocol=rules, **named)
-
-    def _rules(self, protocol: Protocol | str | PathLike[str] | None) -> Protocol:
-        """Return the rules that were named, or those of the last commit."""
-        if protocol is not None:
-            return load_protocol(protocol)
-        commits = self._store.commits()
-        if not commits:
-            raise TraceError("nothing to correct", [Problem("store", "expected a commit, found none")])
-        return recorded_protocol(commits[-1].protocol_values)
 
     def verify(
         self,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from poolkit.deconvolution import open_orders
 from poolkit.errors import Problem, TraceError, discreet
 from poolkit.protocols import Protocol
-from poolkit.schemas import AMENDMENTS, APPROVALS, ORDERS, RESULTS, STATUSES
+from poolkit.schemas import AMENDMENTS, APPROVALS, ORDERS, RESULTS, SETTLED, STATUSES
 from poolkit.trace.heads import canonical_json
 from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
@@ -19,7 +19,6 @@ from poolkit.trace.store import Store
 
 # A result that a person corrected rests on the amendment, whose id begins so.
 AMENDMENT = "amendment/"
-_SETTLED = ("negative", "positive")
 
 
 def amend(store: Store, *, sample_id: str, status: str, reason: str, actor: str, protocol: Protocol) -> Commit:
@@ -110,7 +109,7 @@ def _effect(known: Snapshot, amendment: dict[str, Any], now: datetime, protocol:
     results = pa.Table.from_pylist([after], schema=RESULTS.schema)
     orders = known.rows("orders", sample_id=ids)
     tables = {"results": results}
-    if amendment["status"] not in _SETTLED and open_orders(orders, results).num_rows == 0:
+    if amendment["status"] not in SETTLED and open_orders(orders, results).num_rows == 0:
         number = orders.num_rows + 1
         tables["orders"] = issued(
             [(amendment["sample_id"], number)], action="recollect", reason="amendment", now=now, protocol=protocol

@@ -14,7 +14,7 @@ from poolkit.lab.monitor import monitor_store
 from poolkit.lab.proofs import prove_result
 from poolkit.lab.reconcile import reconcile
 from poolkit.lab.turnaround import turnaround
-from poolkit.protocols import Protocol, load_protocol
+from poolkit.protocols import Protocol, load_protocol, recorded_protocol
 from poolkit.quality import Monitoring, MonitorRules
 from poolkit.schemas import FINDINGS
 from poolkit.trace.journey import journey
@@ -30,6 +30,8 @@ from poolkit.trace.store import Store
 if TYPE_CHECKING:
     import duckdb
 
+# Of a store without a commit.
+_PROTOCOL = "cn-10in1-2020"
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -56,6 +58,11 @@ class Answers:
         if self._upto is None:
             return now
         return Snapshot(now.opened, [each for each in now.segments if each[0] <= self._upto])
+
+    def _rules(self, protocol: Protocol | str | PathLike[str] | None) -> Protocol:
+        """Return the rules that were named, or those of the last commit."""
+        commits = [] if protocol is not None else self.commits()
+        return recorded_protocol(commits[-1].protocol_values) if commits else load_protocol(protocol or _PROTOCOL)
 
     def at(self, *, commit: int | None = None, time: datetime | None = None) -> "Answers":
         """Return the same questions as of an earlier moment: what was known then.
@@ -248,7 +255,7 @@ class Answers:
         committed_at = {commit.commit_id: commit.committed_at for commit in self.commits()}
         return recall(self._known(), **named, window=window, committed_at=committed_at)
 
-    def journey(self, any_id: str, *, protocol: Protocol | str | PathLike[str] = "cn-10in1-2020") -> pa.Table:
+    def journey(self, any_id: str, *, protocol: Protocol | str | PathLike[str] | None = None) -> pa.Table:
         """Return what happened to a tube from its collection to its report, and who had it.
 
         Parameters
@@ -256,7 +263,7 @@ class Answers:
         any_id
             A tube, or a sample, whose first tube is meant.
         protocol
-            Its `transport_hours` and `report_hours` say what is late.
+            Its `transport_hours` and `report_hours` say what is late; those of the last commit by default.
 
         Returns
         -------
@@ -268,11 +275,11 @@ class Answers:
         TraceError
             When no sample of the store was in such a tube.
         """
-        rules = load_protocol(protocol)
+        rules = self._rules(protocol)
         limits = {"received": rules.transport_hours, "reported": rules.report_hours}
         return journey(self._known(), self.commits(), any_id, limits=limits)
 
-    def turnaround(self, *, by: str = "leg", protocol: Protocol | str | PathLike[str] = "cn-10in1-2020") -> pa.Table:
+    def turnaround(self, *, by: str = "leg", protocol: Protocol | str | PathLike[str] | None = None) -> pa.Table:
         """Return percentiles of the minutes that samples took from leg to leg.
 
         Parameters
@@ -280,20 +287,20 @@ class Answers:
         by
             ``leg`` for all samples together, or ``site``, ``lab`` or ``hour`` of collection.
         protocol
-            Its `transport_hours` and `report_hours` say what is late.
+            Its `transport_hours` and `report_hours` say what is late; those of the last commit by default.
 
         Returns
         -------
         pyarrow.Table
             Columns leg, of, n, p50, p90, p95, p99, longest and n_late.
         """
-        return turnaround(self._known(), self.commits(), by=by, protocol=load_protocol(protocol))
+        return turnaround(self._known(), self.commits(), by=by, protocol=self._rules(protocol))
 
     def reconcile(
         self,
         *others: "Answers",
         at: datetime | None = None,
-        protocol: Protocol | str | PathLike[str] = "cn-10in1-2020",
+        protocol: Protocol | str | PathLike[str] | None = None,
     ) -> pa.Table:
         """Return what does not add up over all days, and over this and other stores.
 
@@ -304,7 +311,7 @@ class Answers:
         at
             Orders due before this moment are past due; by default the last moment that a commit speaks of.
         protocol
-            Limits of hours, and of wells that an instrument can read.
+            Limits of hours, and of wells that an instrument can read; those of the last commit by default.
 
         Returns
         -------
@@ -315,7 +322,7 @@ class Answers:
         moments = [commit.computed_at for each in every for commit in each.commits()]
         moment = at or max(moments, default=datetime.now(UTC))
         named = [(each._store.files.where(""), each._known()) for each in every]
-        return reconcile(named, at=moment, protocol=load_protocol(protocol))
+        return reconcile(named, at=moment, protocol=self._rules(protocol))
 
     def amendments(self) -> pa.Table:
         """Return the corrections that wait for somebody's approval.

@@ -11,7 +11,7 @@ from poolkit.calling import check_runs
 from poolkit.deconvolution import open_orders
 from poolkit.lab.amend import AMENDMENT
 from poolkit.protocols import Protocol
-from poolkit.schemas import Finding, findings_table
+from poolkit.schemas import SETTLED, Finding, findings_table
 from poolkit.trace.journey import custody_findings
 from poolkit.trace.snapshot import Snapshot
 
@@ -68,7 +68,7 @@ def _of_store(known: Snapshot, at: datetime, protocol: Protocol) -> Iterator[Fin
 
 
 def _settled(results: pa.Table) -> pa.Table:
-    return results.filter(pc.is_in(results["status"].cast(_TEXT), pa.array(["negative", "positive"])))
+    return results.filter(pc.is_in(results["status"].cast(_TEXT), pa.array(SETTLED)))
 
 
 def _not_received(known: Snapshot, results: pa.Table, wells: pa.Table) -> Iterator[Finding]:

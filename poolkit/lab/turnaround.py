@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from poolkit.arrays import TextIndex, codes_in, encode, numbers, plain
 from poolkit.errors import Problem, TraceError
 from poolkit.protocols import Protocol
-from poolkit.schemas import column, table
+from poolkit.schemas import SETTLED, column, table
 from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
 
@@ -180,7 +180,7 @@ def _results(
         if results.num_rows == 0:
             continue
         rows = first[index.find(plain(results["sample_id"]))]
-        settled = pc.is_in(results["status"].cast(_TEXT), pa.array(["negative", "positive"])).to_numpy()
+        settled = pc.is_in(results["status"].cast(_TEXT), pa.array(SETTLED)).to_numpy()
         decided = pc.is_valid(results["evidence"]).to_numpy()
         read[rows] = np.where(decided, numbers(results["decided_at"]), _NONE)
         at = pa.scalar(commit.committed_at, pa.timestamp("us", "UTC")).cast(pa.int64()).as_py()

@@ -17,6 +17,7 @@ FORMED = ("collection", "laboratory", "single")
 CONTENTS = ("specimen", "negative_control", "positive_control", "weak_positive_control", "blank", "empty")
 CALLS_MADE = ("negative", "positive", "suspect", "invalid")
 STATUSES = ("negative", "positive", "suspect", "invalid", "pending")
+SETTLED = ("negative", "positive")
 ACTIONS = ("recollect", "retest", "rerun")
 SEVERITIES = ("info", "warning", "error")
 # The line of a swab, in its order.

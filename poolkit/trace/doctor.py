@@ -1,6 +1,7 @@
 """The doctor: what was left behind by commits that never came to be, and what the ledger names and the disk lacks."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,10 +10,11 @@ from poolkit.errors import Problem, TraceError
 from poolkit.schemas import column, table
 from poolkit.trace.files import Entry, files_below
 from poolkit.trace.heads import FIRST
+from poolkit.trace.index import INDEX
 from poolkit.trace.journal import ReadLedger, refused
 from poolkit.trace.ledger import Ledger
-from poolkit.trace.record import Record, line_of
-from poolkit.trace.segments import FOLDER
+from poolkit.trace.record import Record, Segment, line_of
+from poolkit.trace.segments import FOLDER, rebuild_index
 from poolkit.trace.store import Store
 
 _TEXT = pa.string()
@@ -39,7 +41,7 @@ def examine(store: Store, *, fix: bool) -> pa.Table:
     store
         The store; another process may be writing to it.
     fix
-        Whether to remove what no commit names and to bring the journal up to the ledger.
+        Whether to remove what no commit names, to bring the journal up to the ledger, and to make lost indexes again.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def _examined(store: Store, *, fix: bool) -> Iterator[dict[str, Any]]:
     files = {entry.path: entry.n_bytes for entry in files_below(store.files, FOLDER)}
     left = list(_leftovers(store))
     records = store.ledger.records()
-    yield from _segments(store, records)
+    yield from _segments(store, records, fix=fix)
     named = {segment.path for _, segments in records for segment in segments}
     folders = {path.rpartition("/")[0] for path in named}
     orphans = [entry for entry in standing if entry.path not in folders]
@@ -108,17 +110,34 @@ def _leftovers(store: Store) -> Iterator[Entry]:
             yield Entry(path, n_bytes)
 
 
-def _segments(store: Store, records: list[Record]) -> Iterator[dict[str, Any]]:
+def _segments(store: Store, records: list[Record], *, fix: bool) -> Iterator[dict[str, Any]]:
     for commit, segments in records:
         for segment in segments:
             try:
                 found = store.files.size(segment.path)
             except (OSError, ValueError):
-                yield _row("missing", segment.path, f"expected {segment.n_bytes} bytes of commit {commit.commit_id}")
+                what = f"expected {segment.n_bytes} bytes of commit {commit.commit_id}"
+                made = fix and _made_again(store, segment, segments)
+                yield _row("missing", segment.path, what, fixed=made)
                 continue
             if found != segment.n_bytes:
                 what = f"expected {segment.n_bytes} bytes of commit {commit.commit_id}, found {found}"
-                yield _row("wrong_size", segment.path, what)
+                made = fix and _made_again(store, segment, segments)
+                yield _row("wrong_size", segment.path, what, fixed=made)
+
+
+def _made_again(store: Store, segment: Segment, segments: Sequence[Segment]) -> bool:
+    """Make an index again from the other segments of its commit, if that gives the bytes that were committed."""
+    if segment.table != INDEX:
+        return False
+    try:
+        data = rebuild_index(store.files, segments)
+        if hashlib.sha256(data).hexdigest() != segment.sha256:
+            return False
+        store.files.put(segment.path, data)
+    except (TraceError, OSError):
+        return False
+    return True
 
 
 def _journal(store: Store, records: list[Record], *, fix: bool) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from poolkit.arrays import as_codes, digests, frozen, plain, whole
 from poolkit.errors import Problem, TraceError
 from poolkit.kernels import lookup
+from poolkit.schemas import SETTLED
 
 INDEX = "index"
 # By which columns the rows of a table are looked for. A text is indexed once for a row group, whatever its column.
@@ -32,7 +33,6 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "recalls": ("recall_id", "run_id"),
     "findings": ("ids",),
 }
-SETTLED = ("negative", "positive")
 
 _MAGIC = b"POOLKIT\x01"
 _START = 16  # the magic, then the length of what the file says of itself
@@ -250,7 +250,7 @@ class Index:
                 self._firsts[name] = first, sum(counts)
                 first += sum(counts)
         except (KeyError, TypeError, ValueError) as reason:
-            problem = Problem(path, f"expected the index of a commit: {reason}; `rebuild_index` makes it again")
+            problem = Problem(path, f"expected the index of a commit: {reason}; `poolkit doctor --fix` makes it again")
             raise TraceError("the store is broken", [problem]) from None
 
     def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

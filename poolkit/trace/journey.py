@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from poolkit.arrays import codes_in
 from poolkit.errors import Problem, TraceError, discreet
-from poolkit.schemas import CUSTODY_EVENTS, TABLES, Finding, column, table
+from poolkit.schemas import CUSTODY_EVENTS, SETTLED, TABLES, Finding, column, table
 from poolkit.trace.record import Commit
 from poolkit.trace.snapshot import Snapshot
 
@@ -31,7 +31,6 @@ JOURNEY = table(
 # Where a thing changes hands, two people sign.
 HAND_OVERS = ("courier", "received")
 _RANK = {event: rank for rank, event in enumerate(CUSTODY_EVENTS)}
-_SETTLED = ("negative", "positive")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 Limits = Mapping[str, float]
 
@@ -128,7 +127,7 @@ def _derived(
         row["sample_id"]: (row["status"], committed_at[commit])
         for row, commit in zip(found.rows.to_pylist(), found.commits.tolist(), strict=True)
     }
-    if newest and all(status in _SETTLED for status, _ in newest.values()):
+    if newest and all(status in SETTLED for status, _ in newest.values()):
         moments["reported"] = max(at for _, at in newest.values())
     return moments
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, codes_in, plain
 from poolkit.errors import Problem, TraceError
-from poolkit.schemas import TABLES, column, table
+from poolkit.schemas import SETTLED, TABLES, column, table
 from poolkit.trace.snapshot import Snapshot
 
 _TEXT = pa.string()
@@ -32,7 +32,6 @@ RECALLED = table(
     column("to_do", _TEXT, "What has to be done."),
     key=("sample_id",),
 )
-_SETTLED = ("negative", "positive")
 _TO_DO = {
     "negative": "withdraw the negative, tell the person, and run the specimen again or take a new swab",
     "positive": "tell the person that the positive is being confirmed, and run the specimen again",
@@ -91,7 +90,7 @@ def recall(
     status = plain(results["status"])
     states = status.to_pylist()
     told = [
-        committed_at[commit] if state in _SETTLED else None
+        committed_at[commit] if state in SETTLED else None
         for commit, state in zip(commits.tolist(), states, strict=True)
     ]
     columns = {name: plain(results[name]) for name in ("sample_id", "subject_id", "status")}
@@ -100,7 +99,7 @@ def recall(
     columns["instrument_id"] = plain(run_of["instrument_id"])
     columns["to_do"] = pa.array([_TO_DO.get(state, _WAIT) for state in states], _TEXT)
     rows = pa.table({name: columns[name] for name in RECALLED.names}, schema=RECALLED.schema)
-    ranks = {state: rank for rank, state in enumerate(_SETTLED)}
+    ranks = {state: rank for rank, state in enumerate(SETTLED)}
     rank = pa.array([ranks.get(state, len(ranks)) for state in states], pa.int8())
     order = pc.sort_indices(rows.append_column("rank", rank), [("rank", "ascending"), ("sample_id", "ascending")])
     return rows.take(order)

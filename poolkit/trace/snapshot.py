@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, plain, whole
-from poolkit.schemas import TABLES
+from poolkit.schemas import SETTLED, TABLES
 from poolkit.trace.catalogue import Catalogue, among
-from poolkit.trace.index import KEYS, SETTLED, hashes_of
+from poolkit.trace.index import KEYS, hashes_of
 from poolkit.trace.opened import Opened
 from poolkit.trace.record import Segment
 

@@ -357,3 +357,14 @@ def test_a_report_without_a_well(kept: Kept, lab: Lab) -> None:
     assert list(_without_well(results, lab.table("calls"))) == []
     none = lab.table("calls").slice(0, 0)
     assert {finding.kind for finding in _without_well(results, none)} == {"report_without_well"}
+
+
+def test_what_is_late_follows_the_rules_of_the_store(kept: Kept, tmp_path: Path) -> None:
+    patient = poolkit.load_protocol("cn-10in1-2020").revised("1+slow", source="a decision", report_hours=1e6)
+    tube = kept.day.samples["tube_id"][0].as_py()
+    with Lab.open(tmp_path / "store") as lab:
+        lab.run(kept.folder, protocol=patient)
+        own = {row["event"]: row["remark"] for row in lab.journey(tube).to_pylist()}
+        other = {row["event"]: row["remark"] for row in lab.journey(tube, protocol="cn-10in1-2020").to_pylist()}
+    assert own["reported"] is None
+    assert other["reported"].startswith("late: ")

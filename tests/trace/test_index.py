@@ -237,3 +237,31 @@ def test_files_are_opened_once(filled: Filled) -> None:
     opened = Opened(indexed.opened.files)
     segment = next(each for _, each in indexed.segments if each.table == "index")
     assert opened.index(segment) is opened.index(segment)
+
+
+@pytest.mark.parametrize("how", ["missing", "wrong_size"])
+def test_the_doctor_makes_a_lost_index_again(filled: Filled, tmp_path: Path, how: str) -> None:
+    store = Path(shutil.copytree(filled.path, tmp_path / "store"))
+    path = next(iter(sorted(store.glob("segments/*/index-0000.bin"))))
+    data = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(data[:-7])
+    with Lab.open(store) as lab, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segments, "ROWS_A_GROUP", 16)
+        told = [(row["kind"], row["fixed"]) for row in lab.doctor().to_pylist()]
+        assert told == [(how, False)]
+        assert not path.exists() or path.read_bytes() != data
+        told = [(row["kind"], row["fixed"]) for row in lab.doctor(fix=True).to_pylist()]
+        assert told == [(how, True)]
+        assert path.read_bytes() == data
+        assert lab.doctor().num_rows == 0
+        assert lab.verify().problems == ()
+
+
+def test_the_doctor_makes_no_other_segment_again(filled: Filled, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(filled.path, tmp_path / "store"))
+    next(store.glob("segments/*/calls-0000.parquet")).unlink()
+    with Lab.open(store) as lab:
+        assert [(row["kind"], row["fixed"]) for row in lab.doctor(fix=True).to_pylist()] == [("missing", False)]
