@@ -337,7 +337,7 @@ def _files_at_url(url: str) -> Files:
     if scheme == "file":
         return LocalFiles(path)
     try:
-        from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # noqa: PLC0415 - it may not be there
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - it may not be there
     except ImportError:
         url_to_fs = None
     try:
