@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from poolkit.assays import Assay
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
+    "assays": ("Assay",),
     "errors": (
         "ControlError",
         "DesignError",
@@ -49,6 +51,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Assay",
     "ControlError",
     "Day",
     "DesignError",

@@ -7,9 +7,11 @@ from poolkit.assays.dilution import (
     pooled_log10_load,
     slope_cycles_per_log10,
 )
+from poolkit.assays.response import Assay
 from poolkit.assays.viral_load import log10_load_quantile
 
 __all__ = [
+    "Assay",
     "amplification_probability",
     "dilution_cycles",
     "expected_ct_cycles",
