@@ -15,6 +15,7 @@ from poolkit.kernels import posterior as kernels
 from poolkit.kernels.components import Evidence, Graph, Parts
 from poolkit.kernels.enumeration import Beliefs
 from poolkit.kernels.registration import bucket
+from poolkit.kernels.search import Effort
 
 # Below so many samples a second thread costs more than it saves.
 _WORTH_A_THREAD = 2000
@@ -75,7 +76,7 @@ def evidence_of(graph: Graph, n_reactive: NDArray[np.int32], n_negative: NDArray
     return Evidence(frozen(kind), frozen(np.ascontiguousarray(table)))
 
 
-def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], effort: kernels.Effort) -> Posterior:
+def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], effort: Effort) -> Posterior:
     """Return what is believed of each sample.
 
     Parameters
@@ -145,7 +146,7 @@ def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], e
     return Posterior(beliefs, frozen(number), bool(possible), frozen(state))
 
 
-EFFORT = kernels.Effort(n_enumerated=16)
+EFFORT = Effort(n_enumerated=16, error=1e-9, n_steps=4_000_000)
 
 
 def _spans(sample_offsets: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -38,3 +38,19 @@ def check(batch, found, within=1e-12):
 @given(batch=batches())
 def test_enumeration_is_the_sum_over_every_truth(batch):
     check(batch, believed(batch))
+
+
+@given(batch=batches())
+def test_the_search_leaves_out_no_more_than_it_says(batch):
+    effort = EFFORT._replace(n_enumerated=0)
+    found = believed(batch, effort)
+    check(batch, found, within=1e-9)
+
+
+@given(batch=batches())
+def test_a_hasty_search_says_what_it_may_be_wrong_by(batch):
+    found = believed(batch, EFFORT._replace(n_enumerated=0, error=0.3))
+    wanted, _ = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
+    if wanted is not None:
+        error = np.concatenate((found.beliefs.error, [0.0]))[found.part]
+        assert (np.abs(found.beliefs.probability - wanted) <= error + 1e-12).all()
