@@ -73,7 +73,8 @@ def evidence_of(graph: Graph, n_reactive: NDArray[np.int32], n_negative: NDArray
     table = rows ** yes[:, None] * (1.0 - rows) ** no[:, None]
     table[np.arange(largest + 1)[None, :] > size[:, None]] = 0.0
     table /= np.maximum(table.max(axis=1, keepdims=True, initial=0.0), np.finfo(np.float64).tiny)
-    return Evidence(frozen(kind), frozen(np.ascontiguousarray(table)))
+    with np.errstate(divide="ignore"):
+        return Evidence(frozen(kind), frozen(np.ascontiguousarray(table)), frozen(np.log(table)))
 
 
 def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], effort: Effort) -> Posterior:
@@ -146,7 +147,7 @@ def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], e
     return Posterior(beliefs, frozen(number), bool(possible), frozen(state))
 
 
-EFFORT = Effort(n_enumerated=16, error=1e-9, n_steps=4_000_000)
+EFFORT = Effort(n_enumerated=16, error=1e-9, n_steps=1_000_000, n_proved=128, range=7.0)
 
 
 def _spans(sample_offsets: NDArray[np.int64]) -> list[tuple[int, int]]:

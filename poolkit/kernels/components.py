@@ -24,6 +24,7 @@ class Evidence(NamedTuple):
 
     kind: NDArray[np.int32]  # (pools,) -1 where nothing was read
     table: NDArray[np.float64]  # (kinds, largest pool + 1)
+    logs: NDArray[np.float64]  # (kinds, largest pool + 1) its logarithms
 
 
 class Parts(NamedTuple):

@@ -7,10 +7,11 @@ from poolkit.kernels import kernel
 from poolkit.kernels.bounds import MOST_POOLS
 from poolkit.kernels.components import Evidence, Graph, Parts
 from poolkit.kernels.enumeration import Beliefs, enumerate_all, localise
+from poolkit.kernels.likely import search_likely
 from poolkit.kernels.search import Effort, search
 
 # How a component was decided; certain: by elimination, alone: nothing that was read ties its samples together.
-CERTAIN, ALONE, NESTED, ENUMERATED, SEARCHED, PROPAGATED, UNCONVERGED, IMPOSSIBLE = range(8)
+CERTAIN, ALONE, NESTED, ENUMERATED, SEARCHED, APPROXIMATED, PROPAGATED, UNCONVERGED, IMPOSSIBLE = range(9)
 
 
 @kernel
@@ -33,7 +34,12 @@ def solve(
             weighed = enumerate_all(local, odds, evidence, parts, part, beliefs)
             beliefs.method[part] = ENUMERATED if weighed else IMPOSSIBLE
         elif n_pools <= MOST_POOLS:
-            weighed = search(local, odds, evidence, parts, part, effort, beliefs)
-            beliefs.method[part] = SEARCHED if weighed else IMPOSSIBLE
+            weighed = False
+            if n <= effort.n_proved:
+                weighed = search(local, odds, evidence, parts, part, effort, beliefs)
+                beliefs.method[part] = SEARCHED
+            if not weighed or beliefs.error[part] > effort.error:
+                ended = search_likely(local, odds, evidence, parts, part, effort, beliefs)
+                beliefs.method[part] = APPROXIMATED if ended else UNCONVERGED
         else:
             beliefs.method[part] = UNCONVERGED

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
-from poolkit.kernels.bounds import N_TILTS, Setting, popcount, prepare, tilted
+from poolkit.kernels.bounds import N_TILTS, Setting, popcount, prepare, tilted, work_out
 from poolkit.kernels.components import Evidence, Parts
 from poolkit.kernels.enumeration import TIE, Beliefs, Local
 
@@ -21,6 +21,10 @@ class Effort(NamedTuple):
     n_enumerated: int  # samples of the largest component that is enumerated
     error: float  # what a probability may be wrong by and still count as exact
     n_steps: int  # samples looked at by the search of one component
+    n_proved: int  # samples of the largest component whose search is tried with proof
+    range: (
+        float  # how much less probable than the best one a set may be and still be looked at, where nothing is proved
+    )
 
 
 class Stack(NamedTuple):
@@ -102,15 +106,21 @@ def search(
             break
         close *= 0.02
     total = found.sums[0]
-    start = parts.sample_offsets[part]
+    write(found, parts, part, beliefs)
     beliefs.error[part] = found.sums[1] / total if total > 0.0 else np.inf
+    return bool(total > 0.0)
+
+
+@kernel
+def write(found: Found, parts: Parts, part: int, beliefs: Beliefs) -> None:
+    """Write what was found of a component's samples, and the margin."""
+    start, total = parts.sample_offsets[part], found.sums[0]
     beliefs.margin[part] = found.sums[2] - max(found.sums[3], found.sums[4])
-    for i in range(n):
+    for i in range(found.best.size):
         sample = parts.samples[start + i]
         beliefs.probability[sample] = found.with_it[i] / total if total > 0.0 else -1.0
         beliefs.likely[sample] = found.best[i]
         beliefs.tied[sample] = found.tied[i]
-    return bool(total > 0.0)
 
 
 @kernel
@@ -130,19 +140,19 @@ def _greedy(setting: Setting, found: Found) -> float:
             a += popcount(setting.mask[i, 1] & setting.up[1] & ~hit[1])
             m = popcount(setting.mask[i, 0] & ~setting.up[0] & ~hit[0])
             m += popcount(setting.mask[i, 1] & ~setting.up[1] & ~hit[1])
-            value = np.log(setting.odds[i]) + a * up + m * down
+            value = setting.log_odds[i] + a * up + m * down
             if value > gain:
                 best, gain = i, value
         if best < 0:
             break
         taken[best] = True
-        _count(setting, found, best, 1)
+        count_in(setting, found, best, 1)
         hit[0] |= setting.mask[best, 0]
         hit[1] |= setting.mask[best, 1]
     weight = 0.0
     for i in range(n):
         if taken[i]:
-            weight += np.log(setting.odds[i])
+            weight += setting.log_odds[i]
     for j in range(found.count.size):
         weight += setting.likelihood[j, found.count[j]]
     found.count[:] = 0
@@ -151,7 +161,7 @@ def _greedy(setting: Setting, found: Found) -> float:
 
 
 @kernel
-def _count(setting: Setting, found: Found, sample: int, by: int) -> None:
+def count_in(setting: Setting, found: Found, sample: int, by: int) -> None:
     """Count a sample into its pools, or out of them."""
     for word in range(2):
         bits = setting.mask[sample, word]
@@ -162,9 +172,9 @@ def _count(setting: Setting, found: Found, sample: int, by: int) -> None:
 
 
 @kernel
-def _gain(setting: Setting, found: Found, sample: int) -> float:
+def gain_of(setting: Setting, found: Found, sample: int) -> float:
     """Return what a sample adds to the log weight, counted into its pools already."""
-    value = np.log(setting.odds[sample])
+    value = setting.log_odds[sample]
     for word in range(2):
         bits = setting.mask[sample, word]
         while bits != _NO:
@@ -179,7 +189,7 @@ def _gain(setting: Setting, found: Found, sample: int) -> float:
 
 
 @kernel
-def _unexplained(setting: Setting, hit: NDArray[np.uint64], dead0: np.uint64, dead1: np.uint64) -> float:
+def unexplained(setting: Setting, hit: NDArray[np.uint64], dead0: np.uint64, dead1: np.uint64) -> float:
     """Return the log likelihood of up pools that hold nobody infected."""
     value = 0.0
     for word in range(2):
@@ -222,7 +232,7 @@ def _descend(setting: Setting, stack: Stack, found: Found, unit: float, close: f
 def _leave(setting: Setting, stack: Stack, found: Found, depth: int) -> None:
     """Take back the choice that led to a node."""
     if stack.chosen[depth] >= 0:
-        _count(setting, found, stack.chosen[depth], -1)
+        count_in(setting, found, stack.chosen[depth], -1)
         found.here[stack.chosen[depth]] = False
 
 
@@ -268,9 +278,9 @@ def _next(setting: Setting, stack: Stack, found: Found, depth: int) -> bool:
     if taken >= 0:
         stack.hit[depth + 1, 0] |= setting.mask[taken, 0]
         stack.hit[depth + 1, 1] |= setting.mask[taken, 1]
-        _count(setting, found, taken, 1)
+        count_in(setting, found, taken, 1)
         found.here[taken] = True
-        stack.weight[depth + 1] += _gain(setting, found, taken)
+        stack.weight[depth + 1] += gain_of(setting, found, taken)
     return True
 
 
@@ -279,7 +289,7 @@ def _open(setting: Setting, stack: Stack, found: Found, depth: int, unit: float,
     """Bound a node: weigh it or leave it out where that is exact enough, else say what to branch on and return true."""
     hit, n = stack.hit[depth], stack.n_listed[depth]
     added, alive0, alive1 = tilted(setting, stack.listed[depth], n, hit, stack.tilt[depth])
-    weight = stack.weight[depth] + _unexplained(setting, hit, setting.up[0] & ~alive0, setting.up[1] & ~alive1)
+    weight = stack.weight[depth] + unexplained(setting, hit, setting.up[0] & ~alive0, setting.up[1] & ~alive1)
     if weight == -np.inf:
         return False
     rest = 0.0
@@ -335,6 +345,8 @@ def _settle(
     """
     listed, n, hit = stack.listed[depth], stack.n_listed[depth], stack.hit[depth]
     down0, down1 = ~setting.up[0] & ~hit[0], ~setting.up[1] & ~hit[1]
+    if not setting.known[0]:
+        work_out(setting, 0)
     weights = setting.weights[0]
     product, gap = 1.0, rest if n > 0 else 0.0
     worst, branch, forced = 0.0, -1, False
@@ -382,7 +394,7 @@ def _settle(
             odds = odds * setting.down_least**m if setting.saturates else 0.0
         found.with_it[i] += lower * (odds / (1.0 + odds))
         found.here[i] = m == 0 and setting.saturates and odds > 1.0
-    _compare(found, weight, second)
+    compare(found, weight, second)
     for k in range(n):
         found.here[listed[k]] = False
         if second >= 1.0 - TIE and setting.odds[listed[k]] == 1.0 and weight >= found.sums[2] - TIE:
@@ -392,7 +404,7 @@ def _settle(
 
 
 @kernel
-def _compare(found: Found, weight: float, second: float) -> None:
+def compare(found: Found, weight: float, second: float) -> None:
     """Take note of the set that stands here, and of the best one beside it, whose weight is `second` of its own."""
     sums = found.sums
     if abs(weight - sums[2]) <= TIE:
