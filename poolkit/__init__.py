@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from poolkit.assays import Assay
+    from poolkit.deconvolution import Decoded, decode
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
     "assays": ("Assay",),
+    "deconvolution": ("Decoded", "decode"),
     "errors": (
         "ControlError",
         "DesignError",
@@ -54,6 +56,7 @@ __all__ = [
     "Assay",
     "ControlError",
     "Day",
+    "Decoded",
     "DesignError",
     "Failures",
     "FormatError",
@@ -69,6 +72,7 @@ __all__ = [
     "__version__",
     "check_proof",
     "conform",
+    "decode",
     "layout_plates",
     "load_protocol",
     "pool_tubes",

@@ -9,7 +9,8 @@ from poolkit.kernels import kernel
 from poolkit.kernels.bounds import MOST_POOLS, Setting, popcount, prepare
 from poolkit.kernels.components import Evidence, Parts
 from poolkit.kernels.enumeration import Beliefs, Local
-from poolkit.kernels.search import Effort, Found, compare, count_in, gain_of, unexplained, write
+from poolkit.kernels.search import Effort
+from poolkit.kernels.sets import Found, compare, count_in, gain_of, new_found, unexplained, write
 
 _ONE = np.uint64(1)
 _NO = np.uint64(0)
@@ -39,10 +40,11 @@ def search_likely(
     effort: Effort,
     beliefs: Beliefs,
 ) -> bool:
-    """Weigh the sets not much less probable than the best one, and write what follows; returns whether it came to an end.
+    """Weigh the sets not much less probable than the best one, and write what follows.
 
-    Only samples are chosen that explain more than they contradict, and what a node can reach is guessed from the best
-    value in each of its pools. Other samples are given the weight that each alone has beside the best set.
+    Returns whether the search came to an end. Only samples are chosen that explain more than they contradict, and what
+    a node can reach is guessed from the best value in each of its pools. Other samples are given the weight that each
+    alone has beside the best set.
     """
     setting = prepare(local, odds, evidence, parts, part)
     n, n_pools = local.starts.size - 1, local.low.size
@@ -59,15 +61,7 @@ def search_likely(
         np.empty((depth, MOST_POOLS)),
         np.zeros(depth),
     )
-    found = Found(
-        np.zeros(n),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n_pools, np.int32),
-        np.zeros(6),
-    )
-    found.sums[2:5] = -np.inf
+    found = new_found(n, n_pools)
     ended = _descend(setting, path, found, effort)
     beliefs.error[part] = np.inf
     if found.sums[0] > 0.0:
@@ -103,10 +97,10 @@ def _descend(setting: Setting, path: Path, found: Found, effort: Effort) -> bool
             steps -= path.n_listed[depth] + 8
             entered = _guess(setting, path, depth)
             if not entered:
-                _weigh(setting, path, found, depth, effort.range)
+                _weigh(setting, path, found, depth, effort.reach)
         if steps < 0:
             return False
-        if entered and _next(setting, path, found, depth, effort.range):
+        if entered and _next(setting, path, found, depth, effort.reach):
             depth += 1
             continue
         if path.chosen[depth] >= 0:
@@ -116,7 +110,7 @@ def _descend(setting: Setting, path: Path, found: Found, effort: Effort) -> bool
         # Whoever is left has been entered before: only its next child is looked for.
         entered = False
         while depth >= 0 and not entered:
-            if path.pool[depth, 0] | path.pool[depth, 1] != _NO and _next(setting, path, found, depth, effort.range):
+            if path.pool[depth, 0] | path.pool[depth, 1] != _NO and _next(setting, path, found, depth, effort.reach):
                 depth += 1
                 entered = True
             else:

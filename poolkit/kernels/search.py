@@ -9,6 +9,7 @@ from poolkit.kernels import kernel
 from poolkit.kernels.bounds import N_TILTS, Setting, popcount, prepare, tilted, work_out
 from poolkit.kernels.components import Evidence, Parts
 from poolkit.kernels.enumeration import TIE, Beliefs, Local
+from poolkit.kernels.sets import Found, compare, count_in, gain_of, new_found, unexplained, write
 
 _DEEPEST = 200
 _ONE = np.uint64(1)
@@ -18,13 +19,13 @@ _NO = np.uint64(0)
 class Effort(NamedTuple):
     """How much is tried."""
 
+    n_nested: int  # pools of the largest component that is tried as a tree
     n_enumerated: int  # samples of the largest component that is enumerated
     error: float  # what a probability may be wrong by and still count as exact
     n_steps: int  # samples looked at by the search of one component
     n_proved: int  # samples of the largest component whose search is tried with proof
-    range: (
-        float  # how much less probable than the best one a set may be and still be looked at, where nothing is proved
-    )
+    n_rounds: int  # of belief propagation
+    reach: float  # a set so much less probable (log) than the best is not looked at where nothing is proved
 
 
 class Stack(NamedTuple):
@@ -39,17 +40,6 @@ class Stack(NamedTuple):
     single: NDArray[np.int32]  # sample that is branched on where no pool is
     child: NDArray[np.int32]  # place in the list where the next child is looked for
     tilt: NDArray[np.int32]
-
-
-class Found(NamedTuple):
-    """What the search has found so far; sets are given as flags of samples."""
-
-    with_it: NDArray[np.float64]  # (samples,) weight of the sets found that hold the sample
-    best: NDArray[np.bool_]
-    here: NDArray[np.bool_]
-    tied: NDArray[np.bool_]
-    count: NDArray[np.int32]  # (pools,) chosen samples, by bit
-    sums: NDArray[np.float64]  # total, left out, log weight of best, second, largest left out; total known to be there
 
 
 @kernel
@@ -82,14 +72,7 @@ def search(
         np.zeros(depth, np.int32),
         np.zeros(depth, np.int32),
     )
-    found = Found(
-        np.zeros(n),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n_pools, np.int32),
-        np.zeros(6),
-    )
+    found = new_found(n, n_pools)
     unit = _greedy(setting, found)
     steps = effort.n_steps
     close = effort.error * 0.01
@@ -112,23 +95,11 @@ def search(
 
 
 @kernel
-def write(found: Found, parts: Parts, part: int, beliefs: Beliefs) -> None:
-    """Write what was found of a component's samples, and the margin."""
-    start, total = parts.sample_offsets[part], found.sums[0]
-    beliefs.margin[part] = found.sums[2] - max(found.sums[3], found.sums[4])
-    for i in range(found.best.size):
-        sample = parts.samples[start + i]
-        beliefs.probability[sample] = found.with_it[i] / total if total > 0.0 else -1.0
-        beliefs.likely[sample] = found.best[i]
-        beliefs.tied[sample] = found.tied[i]
-
-
-@kernel
 def _greedy(setting: Setting, found: Found) -> float:
     """Return the log weight of a good set: samples are added while that helps."""
     n = setting.odds.size
     hit = np.zeros(2, np.uint64)
-    found.count[:] = 0
+    found.n_chosen[:] = 0
     taken = np.zeros(n, np.bool_)
     down, up = np.log(max(setting.down_least, 1e-300)), -np.log(max(setting.floor, 1e-300))
     while True:
@@ -153,52 +124,11 @@ def _greedy(setting: Setting, found: Found) -> float:
     for i in range(n):
         if taken[i]:
             weight += setting.log_odds[i]
-    for j in range(found.count.size):
-        weight += setting.likelihood[j, found.count[j]]
-    found.count[:] = 0
+    for j in range(found.n_chosen.size):
+        weight += setting.likelihood[j, found.n_chosen[j]]
+    found.n_chosen[:] = 0
     found.sums[5] = 1.0 if weight > -np.inf else 0.0
     return weight if weight > -np.inf else 0.0
-
-
-@kernel
-def count_in(setting: Setting, found: Found, sample: int, by: int) -> None:
-    """Count a sample into its pools, or out of them."""
-    for word in range(2):
-        bits = setting.mask[sample, word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            found.count[word * 64 + popcount(low - _ONE)] += by
-            bits ^= low
-
-
-@kernel
-def gain_of(setting: Setting, found: Found, sample: int) -> float:
-    """Return what a sample adds to the log weight, counted into its pools already."""
-    value = setting.log_odds[sample]
-    for word in range(2):
-        bits = setting.mask[sample, word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            j = word * 64 + popcount(low - _ONE)
-            k = found.count[j]
-            value += setting.likelihood[j, k]
-            if k > 1 or setting.up[word] & low == _NO:
-                value -= setting.likelihood[j, k - 1]
-            bits ^= low
-    return value
-
-
-@kernel
-def unexplained(setting: Setting, hit: NDArray[np.uint64], dead0: np.uint64, dead1: np.uint64) -> float:
-    """Return the log likelihood of up pools that hold nobody infected."""
-    value = 0.0
-    for word in range(2):
-        bits = (dead0 if word == 0 else dead1) & ~hit[word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            value += setting.likelihood[word * 64 + popcount(low - _ONE), 0]
-            bits ^= low
-    return value
 
 
 @kernel
@@ -294,9 +224,9 @@ def _open(setting: Setting, stack: Stack, found: Found, depth: int, unit: float,
         return False
     rest = 0.0
     if not setting.saturates and n > 0:
-        for j in range(found.count.size):
-            if found.count[j] > 0:
-                rest += setting.rest[j, found.count[j]]
+        for j in range(found.n_chosen.size):
+            if found.n_chosen[j] > 0:
+                rest += setting.rest[j, found.n_chosen[j]]
     n_alive = popcount(alive0) + popcount(alive1)
     if n_alive == 0:
         return _settle(setting, stack, found, depth, weight, rest, unit, close)
@@ -401,27 +331,3 @@ def _settle(
             m = popcount(setting.mask[listed[k], 0] & down0) + popcount(setting.mask[listed[k], 1] & down1)
             found.tied[listed[k]] = found.tied[listed[k]] or m == 0
     return False
-
-
-@kernel
-def compare(found: Found, weight: float, second: float) -> None:
-    """Take note of the set that stands here, and of the best one beside it, whose weight is `second` of its own."""
-    sums = found.sums
-    if abs(weight - sums[2]) <= TIE:
-        n_here, n_best = 0, 0
-        for i in range(found.here.size):
-            n_here += found.here[i]
-            n_best += found.best[i]
-            found.tied[i] = found.tied[i] or found.here[i] != found.best[i]
-        sums[3] = max(sums[3], min(weight, sums[2]))
-        if n_here < n_best:
-            found.best[:] = found.here
-    elif weight > sums[2]:
-        sums[3] = max(sums[2], sums[3])
-        sums[2] = weight
-        found.best[:] = found.here
-        found.tied[:] = False
-    else:
-        sums[3] = max(sums[3], weight)
-    if second > 0.0:
-        sums[3] = max(sums[3], weight + np.log(second))
