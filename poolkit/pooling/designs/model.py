@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from poolkit.arrays import coded
 from poolkit.errors import DesignError, Problem
-from poolkit.pooling.designs.layout import Layout, first_samples, one_behind_the_other
+from poolkit.pooling.designs.description import Description, description
+from poolkit.pooling.designs.layout import Layout, first_samples, of_pools, one_behind_the_other
 from poolkit.schemas import MEMBERS
 
 __all__ = ["LARGEST", "Design", "Layout", "impossible", "numbers_in"]
@@ -70,12 +71,26 @@ class Design(ABC):
         >>> poolkit.design("two-stage-3").layout(5).members.tolist()
         [0, 1, 2, 3, 4]
         """
+        return one_behind_the_other(*self._blocks(n))
+
+    def _blocks(self, n: int) -> tuple[Layout, int, Layout]:
+        """Return a full block, how many of them n samples fill, and the block of the rest."""
         if n < 0:
             raise DesignError("no samples to pool", [Problem("n", f"must be at least 0, found {n}")])
         n_full, n_left = divmod(n, self.block)
-        empty = Layout(0, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
-        full = self.block_layout(self.block) if n_full else empty
-        return one_behind_the_other(full, n_full, self.block_layout(n_left) if n_left else empty)
+        full = self.block_layout(self.block) if n_full else of_pools(0)
+        return full, n_full, self.block_layout(n_left) if n_left else of_pools(0)
+
+    def describe(self, n: int | None = None) -> Description:
+        """Return the facts of the design for n samples, by default those of a full block.
+
+        Examples
+        --------
+        >>> import poolkit
+        >>> poolkit.design("hierarchical-10-5-1").describe().largest_pool
+        (10, 5)
+        """
+        return description(self.name, self.block, *self._blocks(self.block if n is None else n))
 
     def members(self, n: int) -> pa.Table:
         """Return table `members` of n samples: pools `P1`, `P2`, ... and samples `S1`, `S2`, ..., no volumes.
