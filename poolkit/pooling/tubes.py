@@ -250,6 +250,8 @@ def _pools(pool_ids: pa.Array, n_members: NDArray[np.int32]) -> pa.Table:
             pa.repeat("laboratory", n_pools),
             pa.array(n_members.astype(np.int16)),
             pa.array(np.ones(n_pools, np.int8)),
+            pa.nulls(n_pools, pa.string()),
+            pa.nulls(n_pools, pa.string()),
         ],
         schema=POOLS.schema,
     )
