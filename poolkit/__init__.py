@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from poolkit.lab import Lab
     from poolkit.pipeline import process
     from poolkit.plates import layout_plates
-    from poolkit.pooling import design, design_names, pool_tubes
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
@@ -42,7 +42,7 @@ _ROOMS = {
     "lab": ("Lab",),
     "pipeline": ("process",),
     "plates": ("layout_plates",),
-    "pooling": ("design", "design_names", "pool_tubes"),
+    "pooling": ("design", "design_names", "next_stage_pools", "pool_samples", "pool_tubes"),
     "protocols": ("Protocol", "load_protocol", "protocol_names"),
     "schemas": ("Day", "History", "Outcome", "conform"),
     "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
@@ -73,6 +73,8 @@ __all__ = [
     "design_names",
     "layout_plates",
     "load_protocol",
+    "next_stage_pools",
+    "pool_samples",
     "pool_tubes",
     "process",
     "protocol_names",

@@ -10,6 +10,7 @@ import typer
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
 from poolkit.cli.demo import demo
+from poolkit.cli.design import design
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
 from poolkit.cli.journey import journey, turnaround
@@ -54,6 +55,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     doctor,
     monitor,
     protocols,
+    design,
 )
 
 app = typer.Typer(

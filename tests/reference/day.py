@@ -9,7 +9,7 @@ from itertools import pairwise, product
 
 HISTORY = ("samples", "pools", "members", "wells", "runs", "calls", "orders")
 SAMPLE = ("sample_id", "subject_id", "site_id", "collected_at", "kind", "tube_id", "slot", "group_id", "recollect_of")
-POOL = ("pool_id", "formed", "n_members", "stage")
+POOL = ("pool_id", "formed", "n_members", "stage", "design", "block_id")
 MEMBER = ("pool_id", "sample_id", "slot", "volume_ul")
 WELL = ("plate_id", "well", "content", "specimen_id")
 RUN = (

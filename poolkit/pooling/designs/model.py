@@ -7,10 +7,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from poolkit.arrays import coded
 from poolkit.errors import DesignError, Problem
-from poolkit.pooling.designs.layout import Layout, first_samples, one_behind_the_other
+from poolkit.pooling.designs.description import Description, description
+from poolkit.pooling.designs.layout import Layout, first_samples, of_pools, one_behind_the_other
 from poolkit.schemas import MEMBERS
 
 __all__ = ["LARGEST", "Design", "Layout", "impossible", "numbers_in"]
@@ -70,12 +72,26 @@ class Design(ABC):
         >>> poolkit.design("two-stage-3").layout(5).members.tolist()
         [0, 1, 2, 3, 4]
         """
+        return one_behind_the_other(*self._blocks(n))
+
+    def _blocks(self, n: int) -> tuple[Layout, int, Layout]:
+        """Return a full block, how many of them n samples fill, and the block of the rest."""
         if n < 0:
             raise DesignError("no samples to pool", [Problem("n", f"must be at least 0, found {n}")])
         n_full, n_left = divmod(n, self.block)
-        empty = Layout(0, np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
-        full = self.block_layout(self.block) if n_full else empty
-        return one_behind_the_other(full, n_full, self.block_layout(n_left) if n_left else empty)
+        full = self.block_layout(self.block) if n_full else of_pools(0)
+        return full, n_full, self.block_layout(n_left) if n_left else of_pools(0)
+
+    def describe(self, n: int | None = None) -> Description:
+        """Return the facts of the design for n samples, by default those of a full block.
+
+        Examples
+        --------
+        >>> import poolkit
+        >>> poolkit.design("hierarchical-10-5-1").describe().largest_pool
+        (10, 5)
+        """
+        return description(self.name, self.block, *self._blocks(self.block if n is None else n))
 
     def members(self, n: int) -> pa.Table:
         """Return table `members` of n samples: pools `P1`, `P2`, ... and samples `S1`, `S2`, ..., no volumes.
@@ -86,22 +102,42 @@ class Design(ABC):
         >>> poolkit.design("two-stage-3").members(5)["pool_id"].to_pylist()
         ['P1', 'P1', 'P1', 'P2', 'P2']
         """
-        _, offsets, members, _ = self.layout(n)
-        sizes = np.diff(offsets)
-        pool = np.repeat(np.arange(sizes.size), sizes)
-        slot = np.arange(members.size) - offsets[pool] + 1
-        columns = [
-            coded(pool, pa.array([f"P{k}" for k in range(1, sizes.size + 1)], pa.string())),
-            coded(members, pa.array([f"S{k}" for k in range(1, n + 1)], pa.string())),
-            pa.array(slot.astype(np.int16)),
-            pa.nulls(members.size, pa.float64()),
-        ]
-        fields = [field.with_type(column.type) for field, column in zip(MEMBERS.schema, columns, strict=True)]
-        return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        return _members(self.layout(n))
+
+    def table(self, n: int) -> pa.Table:
+        """Return the pools of n samples as `design` reads them: table `members` without volumes, and a stage.
+
+        Examples
+        --------
+        >>> import poolkit
+        >>> poolkit.design(poolkit.design("hierarchical-4-2-1").table(4)).describe().n_pools
+        (1, 2)
+        """
+        layout = self.layout(n)
+        stage = pa.array(np.repeat(layout.stage, np.diff(layout.offsets)))
+        return _members(layout).drop_columns(["volume_ul"]).append_column("stage", stage)
 
     def __repr__(self) -> str:
         """Give the design as `design` takes it."""
         return f"design({self.name!r})"
+
+
+def _members(layout: Layout) -> pa.Table:
+    sizes = np.diff(layout.offsets)
+    pool = np.repeat(np.arange(sizes.size), sizes)
+    slot = np.arange(layout.members.size) - layout.offsets[pool] + 1
+    columns = [
+        coded(pool, _running("P", sizes.size)),
+        coded(layout.members, _running("S", layout.n_samples)),
+        pa.array(slot.astype(np.int16)),
+        pa.nulls(layout.members.size, pa.float64()),
+    ]
+    fields = [field.with_type(column.type) for field, column in zip(MEMBERS.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _running(letter: str, n: int) -> pa.Array:
+    return pc.binary_join_element_wise(letter, pa.array(np.arange(1, n + 1)).cast(pa.string()), "")
 
 
 def impossible(name: str, problems: Sequence[Problem], nearest: Sequence[str]) -> DesignError:
