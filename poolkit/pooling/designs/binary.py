@@ -67,7 +67,7 @@ class Binary(_Named):
 
 
 class Sperner(_Named):
-    """The fewest pools that clear every negative beside one positive, even pools.
+    """The fewest pools that clear every negative beside one positive.
 
     Parameters
     ----------
@@ -78,7 +78,8 @@ class Sperner(_Named):
     -----
     Each sample is in another half of the m pools, m the least with at least n halves (Sperner's theorem: no fewer pools
     do). So no sample's pools are among another's, and one positive is decoded for certain, without any promise; more
-    than one is seen to be so, as more than half of the pools react. The halves are taken shift by shift round a circle.
+    than one is seen to be so, as more than half of the pools react. The halves are taken shift by shift round a circle,
+    so that pools differ in size by at most m / 2 among the first n samples, whatever n.
 
     References
     ----------

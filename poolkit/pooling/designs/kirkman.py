@@ -5,7 +5,7 @@ from math import comb
 from typing import Self
 
 from poolkit.errors import Problem
-from poolkit.pooling.designs.coded import Coded, Codes, nearest_to, samples_within, within
+from poolkit.pooling.designs.coded import Coded, Codes, samples_within, within
 from poolkit.pooling.designs.model import LARGEST, impossible, numbers_in
 from poolkit.pooling.designs.triples import all_triples, evenly, has_kirkman, kirkman_classes, steiner_triples
 
@@ -45,8 +45,9 @@ class _OfTriples(Coded):
         if problems:
             n = min(max(samples, 10), LARGEST)
             goes = [v for v in range(6, self.most_pools + 1) if self._exists(v)]
-            possible = nearest_to(pools, (v for v in goes if v < n <= self._most(v))) or goes[-1:]
-            names = [f"{self.family}-{v}x{min(n, self._most(v))}" for v in possible]
+            clipped = {v: min(max(n, v + 1), self._most(v), LARGEST) for v in goes}
+            near = sorted(goes, key=lambda v: (abs(clipped[v] - n), abs(v - pools), v))[:3]
+            names = [f"{self.family}-{v}x{clipped[v]}" for v in near]
             if self.family != "triples" and 6 <= pools <= _MOST_OF_ALL and pools < n <= comb(pools, 3):
                 names.append(f"triples-{pools}x{n}")
             raise impossible(self.name, problems, names)
@@ -116,7 +117,7 @@ class Steiner(_OfTriples):
     Parameters
     ----------
     pools
-        v, 1 or 3 more than a multiple of 6, at least 7.
+        v, 1 or 3 more than a multiple of 6, at least 9.
     samples
         Samples of a block, more than v and at most v (v - 1) / 6.
 
@@ -136,10 +137,10 @@ class Steiner(_OfTriples):
     family = "steiner"
     form = "steiner-POOLSxSAMPLES"
     about = "Three pools a sample, two samples share at most one; from a Steiner triple system of any size."
-    rule = "1 or 3 more than a multiple of 6"
+    rule = "1 or 3 more than a multiple of 6, at least 9"
     most_pools = 199
 
-    _exists = staticmethod(lambda pools: pools > 6 and pools % 6 in (1, 3))
+    _exists = staticmethod(lambda pools: pools > 8 and pools % 6 in (1, 3))
 
     def codes(self) -> Codes:
         """Return the triple of each sample."""

@@ -10,6 +10,8 @@ from poolkit.errors import Problem
 from poolkit.pooling.designs.coded import Coded, Codes, samples_within, within
 from poolkit.pooling.designs.model import LARGEST, impossible
 
+_MOST_EACH = 60
+
 
 def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the outputs of SplitMix64 from seed 0, counted from 0: the same on every machine and for all time.
@@ -39,7 +41,7 @@ class Random(Coded):
     pools
         Pools, fewer than the samples.
     each
-        Pools of a sample, from 2 to half of the pools.
+        Pools of a sample, from 2 to half of the pools, at most 60.
     seed
         Another seed, another design; the same seed always gives the same.
 
@@ -71,11 +73,11 @@ class Random(Coded):
         n = min(max(samples, 5), LARGEST)
         problems += within("pools", pools, 4, n - 1)
         m = min(max(pools, 4), n - 1)
-        problems += within("pools of a sample", each, 2, m // 2)
+        problems += within("pools of a sample", each, 2, min(m // 2, _MOST_EACH))
         if seed < 0:
             problems.append(Problem("seed", f"must not be negative, found {seed}"))
         if problems:
-            possible = f"random-{n}-{m}-{min(max(each, 2), m // 2)}{last if seed > 0 else ''}"
+            possible = f"random-{n}-{m}-{min(max(each, 2), m // 2, _MOST_EACH)}{last if seed > 0 else ''}"
             raise impossible(self.name, problems, [possible])
 
     @classmethod

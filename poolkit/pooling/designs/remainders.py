@@ -1,7 +1,9 @@
 """Chinese remainder designs: a sample's pools are the remainders of its number."""
 
+from bisect import bisect_left
 from functools import lru_cache
 from itertools import combinations
+from math import log, sqrt
 from typing import Self
 
 import numpy as np
@@ -29,22 +31,13 @@ def first_primes(product: int) -> list[int]:
     return found
 
 
-@lru_cache(maxsize=64)
-def cheapest_moduli(product: int) -> list[int]:
-    """Return powers of different primes with the least sum whose product reaches a number.
-
-    The largest product for each sum (Landau's function) is found prime by prime, as a knapsack is filled; no search
-    back and forth is needed for the best.
-
-    Examples
-    --------
-    >>> cheapest_moduli(96), cheapest_moduli(96**2)
-    ([3, 5, 7], [3, 5, 7, 8, 11])
-    """
-    most = sum(first_primes(product))
-    # best[s] = largest product of moduli that sum to s or less, and the moduli.
+@lru_cache(maxsize=12)
+def _largest_products(most: int) -> list[tuple[int, tuple[int, ...]]]:
+    """Return for each sum up to a number the largest product of powers of different primes, and the powers."""
     best: list[tuple[int, tuple[int, ...]]] = [(1, ())] * (most + 1)
-    for prime in filter(is_prime, range(2, most + 1)):
+    # No larger prime is in any of them [Massias, Nicolas and Robin 1989]; their factor is 1.328.
+    largest = int(1.4 * sqrt(most * log(most))) + 2
+    for prime in filter(is_prime, range(2, largest + 1)):
         before = best.copy()
         power = prime
         while power <= most:
@@ -53,7 +46,30 @@ def cheapest_moduli(product: int) -> list[int]:
                 if reached * power > best[total][0]:
                     best[total] = (reached * power, (*moduli, power))
             power *= prime
-    return sorted(next(moduli for reached, moduli in best if reached >= product))
+    return best
+
+
+def cheapest_moduli(product: int) -> list[int]:
+    """Return powers of different primes with the least sum whose product reaches a number.
+
+    The largest product for each sum (Landau's function) is found prime by prime, as a knapsack is filled; no search
+    back and forth is needed for the best.
+
+    References
+    ----------
+    Massias, Nicolas and Robin 1989, *Effective bounds for the maximal order of an element in the symmetric group*,
+    Mathematics of Computation 53, for the largest prime that has to be looked at.
+
+    Examples
+    --------
+    >>> cheapest_moduli(96), cheapest_moduli(96**2)
+    ([3, 5, 7], [3, 5, 7, 8, 11])
+    """
+    most = 64
+    while _largest_products(most)[-1][0] < product:
+        most *= 2
+    best = _largest_products(most)
+    return sorted(best[bisect_left(best, product, key=lambda each: each[0])][1])
 
 
 class _Promised(Coded):
@@ -128,7 +144,7 @@ class ChineseRemainder(_Promised):
     family = "chinese-remainder"
     form = "chinese-remainder-SAMPLES-POSITIVES"
     about = "Pools of equal remainder by the first primes; decodes so many positives for certain."
-    most_positives = 20
+    most_positives = 10
 
     def __init__(self, samples: int, positives: int) -> None:
         super().__init__(samples, positives)
@@ -169,7 +185,7 @@ class BacktrackedRemainder(_Promised):
     family = "chinese-remainder-backtracked"
     form = "chinese-remainder-backtracked-SAMPLES-POSITIVES"
     about = "Pools of equal remainder by the prime powers of the least sum; decodes so many positives for certain."
-    most_positives = 20
+    most_positives = 10
 
     def __init__(self, samples: int, positives: int) -> None:
         super().__init__(samples, positives)
