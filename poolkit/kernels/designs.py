@@ -25,6 +25,7 @@ def disjunctness(
     members: NDArray[np.int32],
     sample_offsets: NDArray[np.int64],
     sample_pools: NDArray[np.int32],
+    stride: int,
     n_steps: int,
     found: NDArray[np.int64],
 ) -> None:
@@ -33,7 +34,9 @@ def disjunctness(
     Pools to samples, offsets (pools + 1,) and members, and samples to pools, sample_offsets (samples + 1,) and
     sample_pools, are read. found (3,) is written: a d that is proved, a d that is not surpassed, and the most pools
     that two samples share; the first two are equal unless the search was given up after n_steps masks looked at.
-    Samples in no pool are passed over; without any pool d is the number of samples. Each pool has two members or more.
+    Of every `stride` samples one is looked at, against all others; beyond a stride of 1 the first is not proved, and
+    the third is what was seen. Samples in no pool are passed over; without any pool d is the number of samples. Each
+    pool has two members or more.
 
     For each sample, those who share pools with it are masks over its pools, and the fewest masks that cover all of
     them are searched: covers of fewer are refused first, and only such as are smaller than the smallest so far.
@@ -53,7 +56,7 @@ def disjunctness(
     open_at = np.empty(MOST_POOLS + 2, np.int64)
     next_at = np.empty(MOST_POOLS + 2, np.int64)
     steps = 0
-    for sample in range(n_samples):
+    for sample in range(0, n_samples, stride):
         first = sample_offsets[sample]
         n_pools = sample_offsets[sample + 1] - first
         if n_pools == 0:

@@ -15,6 +15,8 @@ from poolkit.pooling.designs.layout import Layout
 _STEPS = 200_000_000
 # Sets of pools counted for the rated load, times the pools: about as long.
 _SETS = 500_000_000
+# Pairs of samples in a pool: of a larger block only some samples are looked at. About as long.
+_PAIRS = 300_000_000
 _MOST_POOLS = 20
 
 
@@ -39,12 +41,14 @@ class Description:
     fewest_pools, most_pools : int
         Pools that a sample is in, all stages, among those that are in any.
     largest_overlap : int
-        Most pools that two samples share, all stages.
+        Most pools that two samples share, all stages; of very large blocks the most that was seen.
     disjunct : int
         So many infected of a block, wherever they are, are told from all others by the pools alone: no healthy sample
         has an infected one in each of its pools. Proved.
     disjunct_limit : int
         So many infected and one more are not always told. Equal to `disjunct`, unless the search was given up.
+    searched : int
+        Samples of a block that overlap and cover were searched for: all but in very large blocks.
     rated_load : int or None
         Most infected of a block for which, on average over where they are, at least half of the samples that the pools
         leave open are infected and at least half of the healthy ones are cleared; null where there are too many sets of
@@ -97,12 +101,14 @@ class Description:
     largest_overlap: int
     disjunct: int
     disjunct_limit: int
+    searched: int
     rated_load: int | None
     dilution_cycles: tuple[float, ...]
 
     def facts(self) -> list[tuple[str, str]]:
         """Return each fact as a person reads it: what it is, and how much."""
-        block = f"infected of {min(self.block, self.n_samples):,}"
+        block_size = min(self.block, self.n_samples)
+        block = f"infected of {block_size:,}"
         pools = f"{sum(self.n_pools):,}"
         if len(self.n_pools) > 1:
             pools += f": {_by_stage([f'{each:,}' for each in self.n_pools])}"
@@ -111,6 +117,8 @@ class Description:
         tests = "none" if self.tests_per_sample is None else f"{self.tests_per_sample:.4f} in the first stage"
         ends = zip(self.smallest_pool, self.largest_pool, strict=True)
         shared = f"at most {self.largest_overlap} pool{'' if self.largest_overlap == 1 else 's'}"
+        if self.searched < block_size:
+            shared = f"{self.largest_overlap} pools seen, {self.searched:,} samples of {block_size:,} looked at"
         certain = f"{self.disjunct} {block}"
         if self.disjunct < self.disjunct_limit:
             certain = f"{self.disjunct} proved, at most {self.disjunct_limit}, {block}"
@@ -150,6 +158,7 @@ class _Counts(NamedTuple):
     overlap: int
     disjunct: int
     limit: int
+    searched: int
 
 
 def description(name: str, block: int, full: Layout, n_full: int, rest: Layout) -> Description:
@@ -190,6 +199,7 @@ def description(name: str, block: int, full: Layout, n_full: int, rest: Layout) 
         largest_overlap=max((each.overlap for each in pooled), default=0),
         disjunct=min((each.disjunct for each in counts), default=0),
         disjunct_limit=min((each.limit for each in counts), default=0),
+        searched=counts[0].searched if counts else 0,
         rated_load=_rated_load(parts[0][0], graphs[0]) if parts else 0,
         dilution_cycles=tuple(dilution_cycles(np.maximum(largest, 1)).tolist()),
     )
@@ -221,18 +231,28 @@ def _counts(layout: Layout, graph: _Graph) -> _Counts:
     n_pools = np.diff(graph.offsets)
     pooled = n_pools[n_pools > 0]
     found = np.empty(3, np.int64)
-    designs.disjunctness(*_views(layout, graph), _STEPS, found)
+    stride = 1 + _n_pairs(layout) // _PAIRS
+    designs.disjunctness(*_views(layout, graph), stride, _STEPS, found)
     proved, limit, overlap = found.tolist()
-    n_alone = layout.n_samples - pooled.size
     return _Counts(
-        n_alone, int(pooled.min(initial=layout.stage.size)), int(pooled.max(initial=0)), overlap, proved, limit
+        n_alone=layout.n_samples - pooled.size,
+        fewest_pools=int(pooled.min(initial=layout.stage.size)),
+        most_pools=int(pooled.max(initial=0)),
+        overlap=overlap,
+        disjunct=proved if stride == 1 else 0,
+        limit=limit,
+        searched=-(-layout.n_samples // stride),
     )
+
+
+def _n_pairs(layout: Layout) -> int:
+    return int((np.diff(layout.offsets) ** 2).sum())
 
 
 def _rated_load(layout: Layout, graph: _Graph) -> int | None:
     n = layout.n_samples
     n_pools = np.diff(graph.offsets)
-    if n_pools.max() > _MOST_POOLS or (n_pools * 2.0**n_pools).sum() > _SETS:
+    if n_pools.max() > _MOST_POOLS or (n_pools * 2.0**n_pools).sum() > _SETS or _n_pairs(layout) > _PAIRS:
         return None
     signed = np.zeros(n, np.int64)
     designs.unions(*_views(layout, graph), signed)

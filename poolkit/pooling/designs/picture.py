@@ -11,7 +11,7 @@ from poolkit.pooling.designs.layout import Layout
 from poolkit.pooling.designs.model import Design
 
 _WIDTH, _MARGIN = 1000.0, 20.0
-_SAMPLES_SHOWN, _POOLS_SHOWN, _PLATES_SHOWN = 1536, 200, 60
+_SAMPLES_SHOWN, _POOLS_SHOWN, _PLATES_SHOWN = 1536, 200, 96
 _STAGE_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY)
 _SMALL, _LARGE = (8, 12), (16, 24)
 

@@ -1,11 +1,14 @@
 """What is said of a design, against brute force on small ones and published figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import poolkit
+import poolkit.pooling.designs.description as description_of
 from poolkit import arrays
 from poolkit.kernels import designs
 from poolkit.pooling.designs.description import Description, _samples_to_pools, description
@@ -52,7 +55,7 @@ def test_a_search_that_is_given_up_still_says_what_is_so(
     graph = _samples_to_pools(layout)
     found = np.empty(3, np.int64)
     views = [arrays.frozen(each) for each in (layout.offsets, layout.members, *graph)]
-    designs.disjunctness(*views, n_steps, found)
+    designs.disjunctness(*views, 1, n_steps, found)
     proved, limit, overlap = found.tolist()
     assert proved <= reference.disjunct(pools, n) <= limit
     if overlap:
@@ -129,10 +132,18 @@ def test_what_a_person_reads() -> None:
     assert dict(given_up.facts())["decoded for certain"] == "0 infected of 2"
 
 
+def test_of_a_very_large_block_some_samples_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The pools of the block have 15,309 pairs of samples.
+    monkeypatch.setattr(description_of, "_PAIRS", 5000)
+    facts = poolkit.design("hypercube-3-4-master").describe()
+    assert (facts.disjunct, facts.disjunct_limit, facts.rated_load, facts.searched) == (0, 1, None, 21)
+    told = dict(facts.facts())
+    assert told["shared by two samples"] == "4 pools seen, 21 samples of 81 looked at"
+    assert told["decoded for certain"] == "0 proved, at most 1, infected of 81"
+
+
 def test_a_limit_that_is_not_reached_is_told_apart() -> None:
     facts = poolkit.design("partitions-2x3").describe()
-    from dataclasses import replace  # noqa: PLC0415
-
     assert dict(replace(facts, disjunct_limit=3).facts())["decoded for certain"] == (
         "1 proved, at most 3, infected of 9"
     )

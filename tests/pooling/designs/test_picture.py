@@ -54,7 +54,7 @@ def test_the_wells_and_the_matrix_are_those_of_the_pools(name: str) -> None:
 def test_what_is_left_out_is_said() -> None:
     texts = [text.text for text in ElementTree.fromstring(picture(poolkit.design("array-50x60"))).iter(f"{SVG}text")]
     assert "110 pools (rows) and the first 1,536 of 3,000 samples (columns)" in texts
-    assert "the first 60 of 110 pools; samples stand on the 4 plates of 384 column by column" in texts
+    assert "the first 96 of 110 pools; samples stand on the 4 plates of 384 column by column" in texts
     blocks = [
         text.text for text in ElementTree.fromstring(picture(poolkit.design("array-8x12"), 200)).iter(f"{SVG}text")
     ]
