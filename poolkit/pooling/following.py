@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from poolkit import arrays
 from poolkit.errors import DesignError, Problem, some
 from poolkit.pooling.designs import Design, Layout, design
+from poolkit.pooling.mixing import MOST_SLOTS
 from poolkit.schemas import MEMBERS, POOLS, conform
 
 
@@ -112,7 +113,9 @@ def next_stage_pools(
         alone.append(lonely)
     if problems:
         raise DesignError("the pools are not those of their designs", problems)
-    return _tables(held, made, np.unique(np.concatenate(alone)), volume_ul)
+    alone_of = np.zeros(len(held.samples.values), np.bool_)
+    alone_of[np.concatenate(alone)] = True
+    return _tables(held, made, np.flatnonzero(alone_of), volume_ul)
 
 
 class _Held(NamedTuple):
@@ -165,7 +168,9 @@ def _held(pools: pa.Table, members: pa.Table) -> _Held:
     rank[order] = np.arange(order.size)
     place = rank[arrays.codes_in(members["pool_id"], ids)]
     rows = np.flatnonzero(place >= 0)
-    rows = rows[np.lexsort((arrays.numbers(members["slot"])[rows], place[rows]))]
+    in_order = place[rows] * (MOST_SLOTS + 1) + arrays.numbers(members["slot"])[rows]
+    if (np.diff(in_order) < 0).any():
+        rows = rows[np.argsort(in_order, kind="stable")]
     sizes = np.bincount(place[rows], minlength=order.size).astype(np.int64)
     pools_of = np.searchsorted(block[order], np.arange(len(blocks) + 1))
     starts = np.append(0, np.cumsum(sizes))[pools_of]
@@ -185,10 +190,12 @@ def _flags(open_ids: Any, samples: arrays.TextIndex) -> NDArray[np.bool_]:
 def _alike(held: _Held, is_open: NDArray[np.bool_]) -> dict[tuple[int, int, bytes], NDArray[np.int64]]:
     """Return the blocks with open samples by design, number of samples and sizes of their first pools."""
     block = np.repeat(np.arange(len(held.blocks)), np.diff(held.starts))
-    pairs = np.unique(block * len(is_open) + held.codes) // len(is_open)
-    n_samples = np.bincount(pairs, minlength=len(held.blocks))
+    pairs = np.sort(block * len(is_open) + held.codes)
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+    n_samples = np.bincount(pairs // len(is_open), minlength=len(held.blocks))
+    n_open = np.bincount(block[is_open[held.codes]], minlength=len(held.blocks))
     alike: dict[tuple[int, int, bytes], list[int]] = {}
-    for each in np.unique(block[is_open[held.codes]]).tolist():
+    for each in np.flatnonzero(n_open).tolist():
         sizes = held.pool_sizes[held.pools[each] : held.pools[each + 1]].tobytes()
         alike.setdefault((int(held.design[each]), int(n_samples[each]), sizes), []).append(each)
     return {key: np.array(blocks, np.int64) for key, blocks in alike.items()}
@@ -245,7 +252,7 @@ def _following(
     return made, alone
 
 
-def _tables(held: _Held, made: list[_Made], alone: NDArray[np.int32], volume_ul: float | None) -> NextStage:
+def _tables(held: _Held, made: list[_Made], alone: NDArray[np.int64], volume_ul: float | None) -> NextStage:
     block = np.concatenate([np.empty(0, np.int64), *(each.block for each in made)])
     sample = np.concatenate([np.empty(0, np.int32), *(each.sample for each in made)])
     stage = np.repeat(np.array([each.stage for each in made], np.int8), [each.block.size for each in made])
