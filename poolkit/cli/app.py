@@ -16,6 +16,7 @@ from poolkit.cli.findings import findings
 from poolkit.cli.journey import journey, turnaround
 from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
+from poolkit.cli.next import next_plates
 from poolkit.cli.orders import orders
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
@@ -39,6 +40,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     run,
     results,
     orders,
+    next_plates,
     findings,
     trace,
     recall,
@@ -58,6 +60,9 @@ VERBS: tuple[Callable[..., None], ...] = (
     design,
 )
 
+# `next` is a word of Python itself.
+_NAMES = {next_plates: "next"}
+
 app = typer.Typer(
     name="poolkit",
     help="Pooled nucleic-acid testing from swab to result and back.",
@@ -68,7 +73,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in VERBS:
-    app.command(help=(verb.__doc__ or "").partition("\n")[0])(verb)
+    app.command(_NAMES.get(verb), help=(verb.__doc__ or "").partition("\n")[0])(verb)
 app.add_typer(key)
 
 

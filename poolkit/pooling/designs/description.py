@@ -242,6 +242,7 @@ def _rated_load(layout: Layout, graph: _Graph) -> int | None:
     spared = np.ones(union.size)
     for k in range(1, n):
         spared *= np.maximum(n - union - k, 0) / (n - k)
-        if float(weight @ spared) * (n - k) / n > min(k, (n - k) / 2):
+        # A tie is no loss, whatever the rounding.
+        if float(weight @ spared) * (n - k) / n > min(k, (n - k) / 2) * (1 + 1e-9):
             return k - 1
     return n

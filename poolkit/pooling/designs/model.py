@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -61,7 +62,11 @@ class Design(ABC):
 
     def block_layout(self, n: int) -> Layout:
         """Return the pools of n samples of one block, n from 1 to `block`; by default the full block cut short."""
-        return first_samples(self.full_block(), n)
+        return first_samples(self._whole, n)
+
+    @cached_property
+    def _whole(self) -> Layout:
+        return self.full_block()
 
     def layout(self, n: int) -> Layout:
         """Return the pools of n samples: full blocks one behind the other, and what is left in a smaller one.
