@@ -41,3 +41,32 @@ def even_order(
             load[blocks[best, a]] += 1
             for b in range(width):
                 met[blocks[best, a], blocks[best, b]] += 1
+
+
+@kernel
+def apart_order(factors: NDArray[np.int64], met: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+    """Take factors one by one, each time the one whose pairs of points have met least.
+
+    factors (factors, blocks, points of a block) is read; met (points, points) starts at 0 and is written; order
+    (wanted,) is written, wanted <= factors. Of equal factors the first is taken.
+    """
+    n_factors, n_blocks, width = factors.shape
+    taken = np.zeros(n_factors, np.uint8)
+    for step in range(order.size):
+        best, fewest = -1, 0
+        for factor in range(n_factors):
+            if taken[factor]:
+                continue
+            again = 0
+            for block in range(n_blocks):
+                for a in range(width):
+                    for b in range(a):
+                        again += met[factors[factor, block, a], factors[factor, block, b]]
+            if best < 0 or again < fewest:
+                best, fewest = factor, again
+        order[step] = best
+        taken[best] = 1
+        for block in range(n_blocks):
+            for a in range(width):
+                for b in range(width):
+                    met[factors[best, block, a], factors[best, block, b]] += 1

@@ -92,3 +92,33 @@ def eliminated(pools, positives):
     """Return the samples that are in no pool without a positive."""
     reactive = {pool for k in positives for pool in pools[k]}
     return [k for k, each in enumerate(pools) if set(each) <= reactive]
+
+
+def even_order(blocks, n_wanted):
+    """Return which blocks are taken: fewest pairs met before, then the lowest top load, the lowest loads, the first."""
+    load, met, order = {}, {}, []
+    for _ in range(n_wanted):
+        left = [k for k in range(len(blocks)) if k not in order]
+        keys = {}
+        for k in left:
+            loads = [load.get(point, 0) for point in blocks[k]]
+            again = sum(met.get(frozenset(pair), 0) for pair in combinations(blocks[k], 2))
+            keys[k] = (again, max(loads), sum(loads), k)
+        order.append(min(left, key=keys.get))
+        for point in blocks[order[-1]]:
+            load[point] = load.get(point, 0) + 1
+        for pair in combinations(blocks[order[-1]], 2):
+            met[frozenset(pair)] = met.get(frozenset(pair), 0) + 1
+    return order
+
+
+def apart_order(factors, n_wanted):
+    """Return which factors are taken: each time the one whose pairs of points have met least, the first of equals."""
+    met, order = {}, []
+    for _ in range(n_wanted):
+        left = [k for k in range(len(factors)) if k not in order]
+        pairs = {k: [frozenset(p) for block in factors[k] for p in combinations(block, 2)] for k in left}
+        order.append(min(left, key=lambda k, pairs=pairs: (sum(met.get(pair, 0) for pair in pairs[k]), k)))
+        for pair in pairs[order[-1]]:
+            met[pair] = met.get(pair, 0) + 1
+    return order

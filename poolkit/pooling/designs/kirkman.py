@@ -74,8 +74,8 @@ class Kirkman(_OfTriples):
     Parameters
     ----------
     pools
-        v, 3 more than a multiple of 6: 9, 15, 21, 27, 39, 45, 51, 57, 63, 75, 81, 87, 93, 99, ... (not all: no
-        construction is kept for 33, 69, 105, 141, ...).
+        v, 3 more than a multiple of 6: 9, 15, 21, 27, 33, ... (there is a system for each, yet no construction is kept
+        here for 69, 165, 213, 231, 273, 285 and fifteen more below 1,000).
     samples
         Samples of a block, more than v and at most v (v - 1) / 6.
 
@@ -85,7 +85,7 @@ class Kirkman(_OfTriples):
     triples fall into (v - 1) / 2 classes that hold each pool once. The samples are the triples, class by class, so the
     pools of the first n samples differ in size by at most one for every n, and are equal after whole classes of v / 3.
     Two positives are decoded for certain. Made anew from a finite field each time: v = 3 q and v = 2 q + 1 for q a
-    prime power 6 t + 1 (Ray-Chaudhuri and Wilson), or by tripling a smaller system.
+    prime power 6 t + 1 (Ray-Chaudhuri and Wilson), or by tripling or inflating a smaller system.
 
     The sizes are Tapestry's: ``kirkman-21x70`` and ``kirkman-27x117`` are whole systems, ``kirkman-45x105`` is 7 of 22
     classes, ``kirkman-63x399`` 19 of 31, ``kirkman-93x961`` 31 of 46. Tapestry's 16 x 40 is none: 16 pools have room

@@ -100,18 +100,47 @@ def _tripled(pools: int) -> Triples:
     return np.concatenate([latin_classes(third), within])
 
 
+def _inflation(pools: int) -> int | None:
+    """Return the factor by which a smaller system can be inflated to so many pools, and one, or none."""
+    for factor in range(4, (pools - 1) // 8 + 1, 3):
+        smaller, left = divmod(pools - 1, factor)
+        goes = not left and _has_latin_classes(factor) and smaller > 3
+        if goes and has_kirkman(smaller + 1) and has_kirkman(2 * factor + 1):
+            return factor
+    return None
+
+
+def _inflated(pools: int, factor: int) -> Triples:
+    """Return the classes of a Kirkman system from a smaller one: a pool taken out, the others made `factor` pools."""
+    smaller, squares = kirkman_classes((pools - 1) // factor + 1), latin_classes(factor)
+    filling = kirkman_classes(2 * factor + 1)
+    last = (pools - 1) // factor
+    found = []
+    for one in smaller:
+        through = (one == last).any(axis=1)
+        # Each triple becomes a Latin square; its classes leave out the two pools that met the pool taken out.
+        blown = one[~through][None, :, None, :] * factor + (squares % factor)[:, None]
+        hole = one[through][0]
+        a, b = (np.arange(factor) + factor * place for place in hole[hole != last].tolist())
+        put = np.concatenate([a, b, [pools - 1]])
+        found.append(np.concatenate([blown.reshape(factor, -1, 3), put[filling]], axis=1))
+    return np.concatenate(found)
+
+
+@lru_cache(maxsize=1024)
 def has_kirkman(pools: int) -> bool:
     """Say whether `kirkman_classes` makes a system of so many pools.
 
     Examples
     --------
     >>> [pools for pools in range(100) if has_kirkman(pools)]
-    [3, 9, 15, 21, 27, 39, 45, 51, 57, 63, 75, 81, 87, 93, 99]
+    [3, 9, 15, 21, 27, 33, 39, 45, 51, 57, 63, 75, 81, 87, 93, 99]
     """
     if pools % 6 != 3:
         return False
     third, half = pools // 3, (pools - 1) // 2
-    return pools == 3 or any(_is_starter(size) for size in (third, half)) or has_kirkman(third)
+    started = pools == 3 or _is_starter(third) or _is_starter(half)
+    return started or has_kirkman(third) or _inflation(pools) is not None
 
 
 def _is_starter(size: int) -> bool:
@@ -136,6 +165,7 @@ def kirkman_classes(pools: int) -> Triples:
     ----------
     Ray-Chaudhuri and Wilson 1971, *Solution of Kirkman's schoolgirl problem*, Proceedings of Symposia in Pure
     Mathematics 19, for three times and twice and one a prime power of the form 6 t + 1; tripling is Kirkman's own.
+    Stinson 1987, *Frames for Kirkman triple systems*, Discrete Mathematics 65, for inflating.
 
     Examples
     --------
@@ -148,7 +178,11 @@ def kirkman_classes(pools: int) -> Triples:
         return _thrice(pools // 3)
     if has_kirkman(pools // 3):
         return _tripled(pools)
-    return _twice_and_one((pools - 1) // 2)
+    if _is_starter((pools - 1) // 2):
+        return _twice_and_one((pools - 1) // 2)
+    factor = _inflation(pools)
+    assert factor is not None
+    return _inflated(pools, factor)
 
 
 @lru_cache(maxsize=32)

@@ -27,12 +27,31 @@ def test_factors_hold_each_pool_once_and_every_edge_once(pools, each):
     assert {tuple(sorted(edge)) for edge in found.reshape(-1, each).tolist()} == set(combinations(range(pools), each))
 
 
+@pytest.mark.parametrize(("pools", "each"), [(10, 2), (12, 3), (18, 3)])
+def test_a_few_factors_are_the_first_of_all(pools, each):
+    every = factors(pools, each)
+    for n in range(1, len(every) + 3):
+        assert np.array_equal(factors(pools, each, n), every[:n])
+
+
 def test_the_design_of_384_samples_in_48_pools():
     layout = poolkit.design("hyper-384-48-3").layout(384)
     assert np.diff(layout.offsets).tolist() == [24] * 48
     assert np.bincount(layout.members).tolist() == [3] * 384
     assert len({frozenset(each) for each in pools_of(layout)}) == 384
     assert together(poolkit.design("hyper-384-48-3").codes(), 48).max() == 2
+
+
+def test_fewer_samples_share_two_pools_than_in_the_order_of_the_construction():
+    shared = together(poolkit.design("hyper-384-48-3").codes(), 48)
+    plain = together(factors(48, 3).reshape(-1, 3)[:384], 48)
+    assert np.triu(shared == 2).sum() == 331
+    assert np.triu(plain == 2).sum() == 519
+
+
+def test_all_triples_are_there_whatever_the_order():
+    every = poolkit.design("hyper-4060-30-3").codes()
+    assert {tuple(sorted(edge)) for edge in every.tolist()} == set(combinations(range(30), 3))
 
 
 @given(st.sampled_from([(m, 2) for m in PAIRS] + [(m, 3) for m in TRIPLES[:5]]), st.data())
@@ -77,15 +96,15 @@ def test_every_name_gives_a_design_or_names_that_do(samples, pools, each):
 
 ERRORS = {
     "hyper-384-47-3": """there is no design hyper-384-47-3, 2 problem(s):
-  - pools: must be a multiple of 6 that is one more than a prime, and fewer than the 384 samples, found 47
+  - pools: must be a multiple of 6 that is one more than a prime, and fewer than 384, found 47
   - nearest: hyper-384-48-3, hyper-384-42-3, hyper-384-54-3""",
     "hyper-384-15-2": """there is no design hyper-384-15-2, 2 problem(s):
-  - pools: must be even, and fewer than the 384 samples, found 15
+  - pools: must be even, and fewer than 384, found 15
   - nearest: hyper-384-14-2, hyper-384-16-2, hyper-384-12-2""",
     "hyper-3-48-5": """there is no design hyper-3-48-5, 4 problem(s):
   - samples: must be from 5 to 32767, found 3
   - pools of a sample: must be from 2 to 3, found 5
-  - pools: must be a multiple of 6 that is one more than a prime, and fewer than the 7 samples, found 48
+  - pools: must be a multiple of 6 that is one more than a prime, and fewer than 7, found 48
   - nearest: hyper-7-6-3""",
 }
 

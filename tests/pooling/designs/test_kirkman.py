@@ -47,11 +47,12 @@ def test_a_kirkman_system_has_every_pair_of_pools_once_and_classes_with_every_po
 
 
 def test_the_systems_with_one_construction_only_are_known():
-    # 3 q, 2 q + 1 and three times a smaller one, in this order.
+    # 3 q, 2 q + 1, three times a smaller one, and inflated from a smaller one, in this order.
     assert {21, 39, 57, 75, 93} < set(KNOWN)
     assert {15, 27, 51, 63, 87} < set(KNOWN)
     assert {9, 45, 81, 117, 135} < set(KNOWN)
-    assert not {33, 69, 105, 141, 165, 177} & set(KNOWN)
+    assert {33, 105, 141, 177} < set(KNOWN)
+    assert {v for v in range(3, 300, 6) if not has_kirkman(v)} == {69, 165, 213, 231, 273, 285}
 
 
 @pytest.mark.parametrize("side", [3, 4, 5, 7, 8, 9, 12, 15, 20, 21])
@@ -145,7 +146,7 @@ def test_every_name_gives_a_design_or_names_that_do(family, pools, samples):
 ERRORS = {
     "kirkman-16x40": """there is no design kirkman-16x40, 2 problem(s):
   - pools: must be 3 more than a multiple of 6, with a Kirkman system known here, at most 999, found 16
-  - nearest: kirkman-21x40, kirkman-27x40, kirkman-39x40, triples-16x40""",
+  - nearest: kirkman-21x40, kirkman-27x40, kirkman-33x40, triples-16x40""",
     "kirkman-45x1000": """there is no design kirkman-45x1000, 2 problem(s):
   - samples: must be from 46 to 330, found 1000
   - nearest: kirkman-81x1000, kirkman-87x1000, kirkman-93x1000""",
