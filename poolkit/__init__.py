@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from poolkit.lab import Lab
     from poolkit.pipeline import process
     from poolkit.plates import layout_plates
-    from poolkit.pooling import pool_tubes
+    from poolkit.pooling import design, design_names, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
@@ -42,7 +42,7 @@ _ROOMS = {
     "lab": ("Lab",),
     "pipeline": ("process",),
     "plates": ("layout_plates",),
-    "pooling": ("pool_tubes",),
+    "pooling": ("design", "design_names", "pool_tubes"),
     "protocols": ("Protocol", "load_protocol", "protocol_names"),
     "schemas": ("Day", "History", "Outcome", "conform"),
     "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
@@ -69,6 +69,8 @@ __all__ = [
     "__version__",
     "check_proof",
     "conform",
+    "design",
+    "design_names",
     "layout_plates",
     "load_protocol",
     "pool_tubes",
