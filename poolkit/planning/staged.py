@@ -14,6 +14,7 @@ from poolkit.kernels.stages import Pools
 from poolkit.pooling.designs import Layout
 
 Words = NDArray[np.uint64]
+Counts = NDArray[np.int64]
 # Sets of infected samples that may explain the same pools before all that is left open is tested alone.
 _PLACES = 1024
 _THREADS = 2
