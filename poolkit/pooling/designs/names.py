@@ -7,11 +7,17 @@ from typing import Any, NamedTuple
 
 from poolkit.errors import DesignError, Problem
 from poolkit.pooling.designs.array import Array
+from poolkit.pooling.designs.binary import Binary, Sperner
 from poolkit.pooling.designs.custom import SUFFIXES, Custom
 from poolkit.pooling.designs.hierarchical import Hierarchical
+from poolkit.pooling.designs.hyper import Hyper
 from poolkit.pooling.designs.hypercube import Hypercube
+from poolkit.pooling.designs.kirkman import AllTriples, Kirkman, Steiner
 from poolkit.pooling.designs.model import Design
 from poolkit.pooling.designs.partitions import Partitions
+from poolkit.pooling.designs.reed_solomon import ReedSolomon, ShiftedTransversal
+from poolkit.pooling.designs.regular import Random
+from poolkit.pooling.designs.remainders import BacktrackedRemainder, ChineseRemainder, SpecialRemainder
 from poolkit.pooling.designs.two_stage import TwoStage
 
 # A new family is a file beside this one and a line here.
@@ -21,6 +27,18 @@ FAMILIES: tuple[type[Design], ...] = (
     Array,
     Hypercube,
     Partitions,
+    ReedSolomon,
+    ShiftedTransversal,
+    Kirkman,
+    Steiner,
+    AllTriples,
+    Hyper,
+    Binary,
+    Sperner,
+    ChineseRemainder,
+    BacktrackedRemainder,
+    SpecialRemainder,
+    Random,
 )
 
 
