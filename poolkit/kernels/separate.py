@@ -1,5 +1,7 @@
 """Which samples to test alone, once the pools are read, when at most a few can be infected."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,52 +75,80 @@ def _explanations(
     return n_sets
 
 
+class _Room(NamedTuple):
+    """Room to tell sets apart: an order of the sets, the parts of it, and numbers for each candidate."""
+
+    order: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    inside: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+
+
 @kernel
-def _telling(sets: NDArray[np.int64], n_sets: int, n: int, part: NDArray[np.int64], told: NDArray[np.bool_]) -> int:
+def _holds(sets: NDArray[np.int64], row: int, candidate: int) -> bool:
+    """Say whether a set holds a candidate."""
+    for k in range(sets.shape[1]):
+        if sets[row, k] == candidate:
+            return True
+    return False
+
+
+@kernel
+def _telling(sets: NDArray[np.int64], n_sets: int, n: int, room: _Room) -> int:
     """Choose candidates that tell the sets apart, each time the one that separates most pairs; return how many.
 
-    sets (n_sets, most) are read; part (n_sets,) is scratch; told (n,) is written.
+    sets (n_sets, most) are read; room is written. Sets that are not told apart yet stand side by side.
     """
-    for k in range(n):
-        told[k] = False
     for row in range(n_sets):
-        part[row] = 0
-    n_parts, n_told = 1, 0
-    inside = np.zeros((n_sets, n), np.int64)
-    size = np.zeros(n_sets, np.int64)
-    renamed = np.zeros(n_sets, np.int64)
-    while n_parts < n_sets:
-        for p in range(n_parts):
-            size[p] = 0
-            for k in range(n):
-                inside[p, k] = 0
-        for row in range(n_sets):
-            size[part[row]] += 1
-            for k in range(sets.shape[1]):
-                if sets[row, k] >= 0:
-                    inside[part[row], sets[row, k]] += 1
-        best, most_pairs = -1, 0
+        room.order[row] = row
+    for k in range(n):
+        room.inside[k] = 0
+    room.starts[0], room.stops[0] = 0, n_sets
+    n_parts = 1 if n_sets > 1 else 0
+    n_told = 0
+    while n_parts > 0:
         for k in range(n):
-            pairs = 0
-            for p in range(n_parts):
-                pairs += inside[p, k] * (size[p] - inside[p, k])
-            if pairs > most_pairs:
-                best, most_pairs = k, pairs
-        told[best] = True
-        n_told += 1
-        for p in range(n_parts):
-            renamed[p] = -1
-        n_before = n_parts
-        for p in range(n_before):
-            if 0 < inside[p, best] < size[p]:
-                renamed[p] = n_parts
-                n_parts += 1
-        for row in range(n_sets):
-            if renamed[part[row]] >= 0:
+            room.pairs[k] = 0
+        for part in range(n_parts):
+            size = room.stops[part] - room.starts[part]
+            for place in range(room.starts[part], room.stops[part]):
                 for k in range(sets.shape[1]):
-                    if sets[row, k] == best:
-                        part[row] = renamed[part[row]]
-                        break
+                    if sets[room.order[place], k] >= 0:
+                        room.inside[sets[room.order[place], k]] += 1
+            for place in range(room.starts[part], room.stops[part]):
+                for k in range(sets.shape[1]):
+                    candidate = sets[room.order[place], k]
+                    if candidate >= 0 and room.inside[candidate] > 0:
+                        room.pairs[candidate] += room.inside[candidate] * (size - room.inside[candidate])
+                        room.inside[candidate] = 0
+        best = 0
+        for k in range(1, n):
+            if room.pairs[k] > room.pairs[best]:
+                best = k
+        n_told += 1
+        # Those with the candidate go to the front of their part; a part of one is told apart and left out. There are
+        # at most half as many parts as sets, so that new ones are kept behind and moved to the front afterwards.
+        n_before = n_parts
+        n_new = 0
+        for part in range(n_before):
+            start, stop = room.starts[part], room.stops[part]
+            middle = start
+            for place in range(start, stop):
+                row = room.order[place]
+                if _holds(sets, row, best):
+                    room.order[place] = room.order[middle]
+                    room.order[middle] = row
+                    middle += 1
+            if middle - start > 1:
+                room.starts[n_before + n_new], room.stops[n_before + n_new] = start, middle
+                n_new += 1
+            if stop - middle > 1:
+                room.starts[n_before + n_new], room.stops[n_before + n_new] = middle, stop
+                n_new += 1
+        for part in range(n_new):
+            room.starts[part], room.stops[part] = room.starts[n_before + part], room.stops[n_before + part]
+        n_parts = n_new
     return n_told
 
 
@@ -143,8 +173,13 @@ def retests(
     n_samples = 64 * open_.shape[1]
     found = np.empty(n_samples, np.int64)
     sets = np.empty((places, max(most, 1)), np.int64)
-    part = np.empty(places, np.int64)
-    told = np.empty(n_samples, np.bool_)
+    room = _Room(
+        np.empty(places, np.int64),
+        np.empty(places + 1, np.int64),
+        np.empty(places + 1, np.int64),
+        np.empty(n_samples, np.int64),
+        np.empty(n_samples, np.int64),
+    )
     n_words = (n_pools + 63) >> 6
     hits = np.empty((n_samples, n_words), np.uint64)
     need = np.empty(n_words, np.uint64)
@@ -160,7 +195,7 @@ def retests(
             more = more * (n - k) // (k + 1)
             ways += more
         n_retests[row] = undecided
-        if ways > 64 * places:
+        if ways > 4 * places:
             continue
         for w in range(n_words):
             need[w] = 0
@@ -176,4 +211,4 @@ def retests(
                         hits[k, pool >> 6] |= bit
         n_sets = _explanations(hits, n, need, most, sets)
         if n_sets > 0:
-            n_retests[row] = min(undecided, _telling(sets, n_sets, n, part, told))
+            n_retests[row] = min(undecided, _telling(sets, n_sets, n, room))

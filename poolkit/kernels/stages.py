@@ -98,18 +98,21 @@ def run(pools: Pools, infected: NDArray[np.uint64], outcome: NDArray[np.int8], o
     written. A pool is tested when it holds a sample that is open after the stages before; a negative one clears all.
     """
     n_pools = pools.stage.size
+    n_words = infected.shape[1]
     for row in range(infected.shape[0]):
         start = 0
         while start < n_pools:
             stop = start
             while stop < n_pools and pools.stage[stop] == pools.stage[start]:
-                outcome[row, stop] = UNTESTED
-                if _meet(pools.bits[stop], open_[row]):
-                    outcome[row, stop] = REACTIVE if _meet(pools.bits[stop], infected[row]) else NEGATIVE
+                hit, held = _ZERO, _ZERO
+                for w in range(n_words):
+                    hit |= pools.bits[stop, w] & infected[row, w]
+                    held |= pools.bits[stop, w] & open_[row, w]
+                outcome[row, stop] = UNTESTED if not held else (REACTIVE if hit else NEGATIVE)
                 stop += 1
             for pool in range(start, stop):
                 if outcome[row, pool] == NEGATIVE:
-                    for w in range(open_.shape[1]):
+                    for w in range(n_words):
                         open_[row, w] &= ~pools.bits[pool, w]
             start = stop
 

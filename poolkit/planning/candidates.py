@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 _CLOSE = 3
 _MOST_A_SAMPLE = 8
 _MOST_SIDE = 64
+_MOST_SPLIT = 1024
 # Samples may be cut into so many blocks, each pooled by itself.
 _BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 
@@ -78,19 +79,22 @@ def candidates(wanted: Wanted) -> dict[str, list[str]]:
     return {family: [name for _, name in sorted(set(scored))[:_CLOSE]] for family, scored in every.items()}
 
 
-def _open(wanted: Wanted, size: float, n_pools: int) -> float:
-    """Return how likely a sample is open after so many pools of this size, of which any two share it alone."""
-    unions = [min(wanted.n, round(1 + t * (size - 1))) for t in range(1, n_pools + 1)]
-    return sum((-1) ** t * comb(n_pools, t + 1) * float(wanted.some[m]) for t, m in enumerate(unions))
+def _one_stage(wanted: Wanted, block: int, n_pools: int, each: int, name: str, layers: int = 1) -> list[Scored]:
+    """Score a design that gives each of the samples of a block `each` of its pools, one of each layer or any.
 
-
-def _one_stage(wanted: Wanted, block: int, n_pools: int, each: int, name: str) -> list[Scored]:
-    """Score a design that gives each of the samples of a block `each` of its pools."""
-    size = block * each / n_pools
-    if not (n_pools < block and 2 <= size <= wanted.max_pool):
+    As if the pools were drawn at random, t of a sample's pools leave out C(P - t, w) / C(P, w) of the block, or
+    (1 - 1/q)^t where each is of a layer of q pools.
+    """
+    if not (n_pools < block and 2 <= block * each / n_pools <= wanted.max_pool):
         return []
-    n_blocks = wanted.n / block
-    return [(n_blocks * n_pools + wanted.n * _open(wanted, size, each), name)]
+    taken = np.arange(1, each + 1)
+    if layers > 1:
+        out = (1.0 - layers / n_pools) ** taken
+    else:
+        out = np.array([comb(n_pools - t, each) / comb(n_pools, each) for t in range(1, each + 1)])
+    held = np.interp(block * (1.0 - out), np.arange(wanted.some.size), wanted.some)
+    left = float(sum((-1) ** (t + 1) * comb(each, t) * held[t - 1] for t in range(1, each + 1)))
+    return [(wanted.n / block * n_pools + wanted.n * left, name)]
 
 
 def _sizes(wanted: Wanted) -> range:
@@ -109,31 +113,34 @@ def _two_stage(wanted: Wanted) -> list[Scored]:
 
 def _hierarchical(wanted: Wanted) -> list[Scored]:
     """Score for each first size the best chain that follows, found by dynamic programming from the smallest size up."""
-    largest, some = min(wanted.n, wanted.max_pool), wanted.some
-    n_before = min(wanted.max_rounds - 1, 8)
-    # after[m]: best expected tests of all stages that follow a pool of m, and the sizes of their pools.
-    after: list[tuple[float, tuple[int, ...]]] = [(m * float(some[m]), ()) for m in range(largest + 1)]
-    found: list[Scored] = []
-    for _ in range(n_before - 1):
-        following = list(after)
+    largest, some = min(wanted.n, wanted.max_pool, _MOST_SPLIT), wanted.some
+    # after[m] and part[s][m]: best expected tests of all stages that follow a pool of m, and the size of their pools.
+    after = np.arange(largest + 1) * some[: largest + 1]
+    after[:2] = 0.0
+    parts: list[NDArray[np.int64]] = []
+    for _ in range(min(wanted.max_rounds - 2, 8)):
+        following, part = after.copy(), np.zeros(largest + 1, np.int64)
         for m in range(4, largest + 1):
-            best = after[m]
-            for part in range(2, m // 2 + 1):
-                n_parts, rest = divmod(m, part)
-                tests = (n_parts + (rest > 0)) * float(some[m]) + n_parts * after[part][0]
-                tests += after[rest][0] if rest > 1 else 0.0
-                if tests < best[0]:
-                    best = (tests, (part, *after[part][1]))
-            following[m] = best
-        if following == after:
+            sizes = np.arange(2, m // 2 + 1)
+            n_parts, left = np.divmod(m, sizes)
+            tests = (n_parts + (left > 0)) * some[m] + n_parts * after[sizes] + after[left]
+            best = int(np.argmin(tests))
+            if tests[best] < after[m]:
+                following[m], part[m] = tests[best], sizes[best]
+        if not part.any():
             break
         after = following
-    for size in _sizes(wanted):
-        tests, sizes = after[size]
+        parts.append(part)
+    found: list[Scored] = []
+    for size in _sizes(wanted)[: largest - 1]:
+        chain = [size]
+        for part in reversed(parts):
+            if part[chain[-1]]:
+                chain.append(int(part[chain[-1]]))
         n_first, rest = divmod(wanted.n, size)
-        total = n_first * (1 + tests) + (1 + after[rest][0] if rest > 1 else rest)
-        if sizes:
-            found.append((total, "-".join(map(str, ("hierarchical", size, *sizes, 1)))))
+        total = n_first * (1.0 + after[size]) + (1.0 + after[rest] if rest > 1 else rest)
+        if len(chain) > 1:
+            found.append((float(total), "-".join(map(str, ("hierarchical", *chain, 1)))))
     return found
 
 
@@ -177,11 +184,13 @@ def _partitions(wanted: Wanted) -> list[Scored]:
         for number in range(2, 7)
         for size in _sizes(wanted)
         if (number - 1) * size <= wanted.n
-        for scored in _one_stage(wanted, wanted.n, -(-wanted.n // size) * number, number, f"partitions-{number}x{size}")
+        for scored in _one_stage(
+            wanted, wanted.n, -(-wanted.n // size) * number, number, f"partitions-{number}x{size}", number
+        )
     ]
 
 
-def _layers(wanted: Wanted, family: str, fits: "NDArray[np.bool_]") -> list[Scored]:
+def _layers(wanted: Wanted, family: str, fits: NDArray[np.bool_]) -> list[Scored]:
     found = []
     for block in _blocks(wanted):
         for size in np.flatnonzero(fits[: block // 2 + 1]).tolist():
@@ -192,7 +201,7 @@ def _layers(wanted: Wanted, family: str, fits: "NDArray[np.bool_]") -> list[Scor
                 shared += 1
             for each in range(shared + 1, min(size + 1, _MOST_A_SAMPLE) + 1):
                 name = f"std-{block}-{size}-{each}" if family == "std" else f"reed-solomon-{size * each}x{block}"
-                found += _one_stage(wanted, block, size * each, each, name)
+                found += _one_stage(wanted, block, size * each, each, name, each)
     return found
 
 

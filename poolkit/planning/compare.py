@@ -12,6 +12,7 @@ from poolkit.planning import staged
 from poolkit.planning.candidates import Wanted, candidates
 from poolkit.planning.expected import at_most, independent, staged_tests
 from poolkit.pooling.designs import Design, Layout, design
+from poolkit.pooling.designs.remainders import SpecialRemainder
 
 # So many sets of infected samples are tried one by one; beyond, as many are drawn as are good for about 1 %.
 _COUNTED = 25_000
@@ -93,7 +94,7 @@ def compare_designs(
     --------
     >>> table = compare_designs(96, prevalence=0.01, max_pool=10, max_rounds=2, designs=["two-stage-10", "array-8x12"])
     >>> table[["design", "expected_tests", "exact"]].round(2).values.tolist()
-    [['two-stage-10', 19.02, True]]
+    [['two-stage-10', 18.96, True]]
     """
     _refuse(n, max_positives, prevalence, max_pool, max_rounds)
     some = at_most(n, max_positives) if max_positives is not None else independent(n, prevalence or 0.0)
@@ -106,10 +107,12 @@ def compare_designs(
     sets = _Sets(wanted, prevalence, assay or Assay(), seed)
     rows = [_alone(n, sets.assay)] if designs is None else []
     for family, names in of_family.items():
-        found = [row for each in names if (row := _row(each, wanted, sets, must=designs is not None)) is not None]
-        if found:
-            best = min(found, key=lambda row: (row["expected_tests"], row["rounds"], row["largest_pool"]))
-            rows.append(best if designs is not None else best | {"family": family})
+        if designs is None:
+            best = _best(names, wanted, sets)
+            rows += [] if best is None else [best | {"family": family}]
+        else:
+            row = _row(design(names[0]), wanted, sets)
+            rows += [] if row is None else [row]
     table = pd.DataFrame(rows, columns=list(_alone(n, sets.assay)))
     table["standard_error"] = table["standard_error"].astype(float)
     return table.sort_values(["expected_tests", "rounds", "largest_pool", "design"], ignore_index=True)
@@ -153,7 +156,7 @@ def _alone(n: int, assay: Assay) -> dict[str, Any]:
 
 
 class _Sets:
-    """The sets of infected samples that all designs are tried on, made when first asked for."""
+    """What all designs are tried on; the sets of at most a few infected samples are made when first asked for."""
 
     def __init__(self, wanted: Wanted, prevalence: float | None, assay: Assay, seed: int) -> None:
         self.wanted, self.prevalence, self.assay, self.seed = wanted, prevalence, assay, seed
@@ -162,34 +165,46 @@ class _Sets:
         self._words: staged.Words | None = None
 
     def words(self) -> staged.Words:
-        """Return the sets as bits: every one, or some drawn."""
+        """Return the sets of at most so many infected samples as bits: every one, or some drawn."""
         if self._words is None:
-            n, most = self.wanted.n, self.wanted.max_positives
-            if most is None:
-                self._words = staged.independent_sets(n, self.prevalence or 0.0, _DRAWN, seed=self.seed)
-            elif self.counted:
+            n, most = self.wanted.n, self.wanted.max_positives or 0
+            if self.counted:
                 self._words = staged.every_set(n, most)
             else:
                 self._words = staged.random_sets(n, most, _DRAWN, seed=self.seed)
         return self._words
 
 
-def _row(what: str | Design, wanted: Wanted, sets: _Sets, *, must: bool) -> dict[str, Any] | None:
-    """Return the row of a design, or None where it is not one or takes larger pools or more rounds."""
-    try:
-        found = design(what)
-    except DesignError:
-        if must:
-            raise
-        return None
+def _best(names: Sequence[str | Design], wanted: Wanted, sets: _Sets) -> dict[str, Any] | None:
+    """Return the row of the best of a few designs, or None where none of them will do."""
+    best: dict[str, Any] | None = None
+    for name in names:
+        try:
+            found = design(name)
+        except DesignError:
+            # The formulas know less than the designs about which numbers go.
+            continue
+        row = _row(found, wanted, sets, below=np.inf if best is None else best["expected_tests"])
+        if row is not None and (best is None or _order(row) < _order(best)):
+            best = row
+    return best
+
+
+def _order(row: dict[str, Any]) -> tuple[float, int, int]:
+    return row["expected_tests"], row["rounds"], row["largest_pool"]
+
+
+def _row(found: Design, wanted: Wanted, sets: _Sets, *, below: float = np.inf) -> dict[str, Any] | None:
+    """Return the row of a design, or None where it takes larger pools, more rounds or more tests at once."""
     layout = found.layout(wanted.n)
     sizes = np.diff(layout.offsets)
     largest = int(sizes.max(initial=1))
     n_stages = int(layout.stage.max(initial=0))
-    if largest > wanted.max_pool or n_stages > wanted.max_rounds:
+    n_first = int((layout.stage == 1).sum())
+    if largest > wanted.max_pool or n_stages > wanted.max_rounds or n_first > below:
         return None
     if wanted.max_positives is None:
-        figures = _by_prevalence(layout, wanted, sets)
+        figures = _by_prevalence(found, layout, wanted, sets)
     else:
         figures = _by_promise(found, layout, wanted, sets)
     if figures.rounds > wanted.max_rounds:
@@ -197,7 +212,7 @@ def _row(what: str | Design, wanted: Wanted, sets: _Sets, *, must: bool) -> dict
     return {
         "family": found.family,
         "design": found.name,
-        "pools": int((layout.stage == 1).sum()),
+        "pools": n_first,
         "expected_tests": figures.expected,
         "worst_tests": figures.worst,
         "rounds": figures.rounds,
@@ -209,21 +224,33 @@ def _row(what: str | Design, wanted: Wanted, sets: _Sets, *, must: bool) -> dict
     }
 
 
-def _by_prevalence(layout: Layout, wanted: Wanted, sets: _Sets) -> _Figures:
+def _by_prevalence(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -> _Figures:
     rounds = int(layout.stage.max(initial=0)) + 1
     worst = layout.stage.size + layout.n_samples
     perfect = sets.assay.sensitivity == 1.0 and sets.assay.specificity == 1.0
-    exact = staged_tests(layout, wanted.some) if perfect else None
-    if exact is not None:
-        return _Figures(exact.total, worst, rounds, exact=True, error=None)
-    tests = staged.run(layout, sets.words(), assay=sets.assay, seed=sets.seed + 1).tests.sum(axis=1)
-    return _Figures(float(tests.mean()), worst, rounds, exact=False, error=_error(tests))
+    expected, variance, exact = 0.0, 0.0, True
+    # Blocks share no sample, so that one full block stands for all.
+    n_full, n_left = divmod(wanted.n, found.block)
+    for n, n_blocks in ((found.block, n_full), (n_left, 1)):
+        if n == 0 or n_blocks == 0:
+            continue
+        block = found.layout(n)
+        known = staged_tests(block, wanted.some[: n + 1]) if perfect else None
+        if known is not None:
+            expected += n_blocks * known.total
+            continue
+        infected = staged.independent_sets(n, sets.prevalence or 0.0, _DRAWN, seed=sets.seed)
+        tests = staged.run(block, infected, assay=sets.assay, seed=sets.seed + 1).tests.sum(axis=1)
+        expected += n_blocks * float(tests.mean())
+        variance += (n_blocks * _error(tests)) ** 2
+        exact = False
+    return _Figures(expected, worst, rounds, exact=exact, error=None if exact else float(variance**0.5))
 
 
 def _by_promise(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -> _Figures:
     most = wanted.max_positives or 0
     n_stages = int(layout.stage.max(initial=0))
-    if n_stages == 1 and not sets.counted and _names_for_certain(layout, most):
+    if n_stages == 1 and not sets.counted and (_told_by_promise(found, most) or _names_for_certain(layout, most)):
         return _Figures(float(layout.stage.size), layout.stage.size, 1, exact=True, error=None)
     ran = staged.run(layout, sets.words())
     alone = staged.retests(layout, ran, max_positives=most)
@@ -237,8 +264,14 @@ def _error(tests: staged.Counts) -> float:
     return float(tests.std(ddof=1) / np.sqrt(tests.size))
 
 
+def _told_by_promise(found: Design, most: int) -> bool:
+    return isinstance(found, SpecialRemainder) and most <= found.positives
+
+
 def _names_for_certain(layout: Layout, most: int) -> bool:
     """Say whether so many infected samples never cover all pools of another: by pools a sample and shared pools."""
+    if np.bincount(layout.members, minlength=layout.n_samples).min() <= most:
+        return False
     inside = np.zeros((layout.stage.size, layout.n_samples), np.float32)
     inside[np.repeat(np.arange(layout.stage.size), np.diff(layout.offsets)), layout.members] = 1.0
     shared = inside.T @ inside

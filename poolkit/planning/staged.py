@@ -1,5 +1,6 @@
 """Layouts run against sets of infected samples: every set of at most a few, or sets drawn at random."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import comb
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from poolkit.pooling.designs import Layout
 Words = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 # Sets of infected samples that may explain the same pools before all that is left open is tested alone.
-_PLACES = 1024
+_PLACES = 512
 _THREADS = 2
+_FEW = 256
 
 
 class Ran(NamedTuple):
@@ -206,20 +208,39 @@ def run(layout: Layout, infected: Words, *, assay: Assay | None = None, seed: in
     pools = pools_of(layout)
     n_rows, n_pools = infected.shape[0], layout.stage.size
     outcome = np.zeros((n_rows, n_pools), np.int8)
-    everybody = np.zeros((1, _words(layout.n_samples)), np.uint64)
-    everyone = np.arange(layout.n_samples, dtype=np.int32)
-    stages.pack(np.array([0, layout.n_samples]), everyone, everybody)
-    left = np.repeat(everybody, n_rows, axis=0)
-    if assay is None or (assay.sensitivity == 1.0 and assay.specificity == 1.0):
-        stages.run(pools, infected, outcome, left)
-    else:
-        largest = int(pools.size.max(initial=1))
-        uniform = _stream(seed).random((n_rows, n_pools))
-        stages.run_noisy(pools, infected, assay.reactive(largest), uniform, outcome, left)
+    left = np.repeat(_everybody(layout.n_samples), n_rows, axis=0)
     tests = np.zeros((n_rows, int(layout.stage.max(initial=0)) + 1), np.int64)
     definite = np.zeros_like(left)
-    stages.tally(pools, outcome, left, tests, definite)
+    perfect = assay is None or (assay.sensitivity == 1.0 and assay.specificity == 1.0)
+    largest = int(pools.size.max(initial=1))
+    reactive = np.zeros((0, 0)) if perfect or assay is None else assay.reactive(largest)
+    uniform = np.zeros((n_rows, 0)) if perfect else _stream(seed).random((n_rows, n_pools))
+
+    def part(rows: slice) -> None:
+        if perfect:
+            stages.run(pools, infected[rows], outcome[rows], left[rows])
+        else:
+            stages.run_noisy(pools, infected[rows], reactive, uniform[rows], outcome[rows], left[rows])
+        stages.tally(pools, outcome[rows], left[rows], tests[rows], definite[rows])
+
+    _in_threads(part, n_rows)
     return Ran(tests, outcome, left, definite)
+
+
+def _everybody(n_samples: int) -> Words:
+    bits = np.zeros((1, _words(n_samples)), np.uint64)
+    stages.pack(np.array([0, n_samples]), np.arange(n_samples, dtype=np.int32), bits)
+    return bits
+
+
+def _in_threads(part: Callable[[slice], None], n_rows: int) -> None:
+    """Do all rows: the kernels let go of the interpreter, and no two parts share a row."""
+    if n_rows < _FEW:
+        part(slice(0, n_rows))
+        return
+    edges = np.linspace(0, n_rows, 4 * _THREADS + 1).astype(int).tolist()
+    with ThreadPoolExecutor(_THREADS) as threads:
+        list(threads.map(part, map(slice, edges[:-1], edges[1:])))
 
 
 def retests(layout: Layout, ran: Ran, *, max_positives: int) -> NDArray[np.int64]:
@@ -242,7 +263,7 @@ def retests(layout: Layout, ran: Ran, *, max_positives: int) -> NDArray[np.int64
     Notes
     -----
     Sets that explain the same pools are told apart by at most one sample fewer than there are sets (Bondy's theorem);
-    each time the sample that separates most pairs is taken, which never needs more. Where more than 1,024 sets
+    each time the sample that separates most pairs is taken, which never needs more. Where more than 512 sets
     explain the pools, every sample that is open and not definite is counted.
 
     References
@@ -258,9 +279,7 @@ def retests(layout: Layout, ran: Ran, *, max_positives: int) -> NDArray[np.int64
     def part(rows: slice) -> None:
         separate.retests(pools, outcome[rows], left[rows], definite[rows], max_positives, _PLACES, counted[rows])
 
-    edges = np.linspace(0, counted.size, 4 * _THREADS + 1).astype(int)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        list(threads.map(part, map(slice, edges[:-1], edges[1:])))
+    _in_threads(part, counted.size)
     return counted[row_of]
 
 
