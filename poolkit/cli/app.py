@@ -9,6 +9,7 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
+from poolkit.cli.compare import compare
 from poolkit.cli.demo import demo
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
@@ -54,6 +55,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     doctor,
     monitor,
     protocols,
+    compare,
 )
 
 app = typer.Typer(

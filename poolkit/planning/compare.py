@@ -17,6 +17,7 @@ from poolkit.pooling.designs.remainders import SpecialRemainder
 # So many sets of infected samples are tried one by one; beyond, as many are drawn as are good for about 1 %.
 _COUNTED = 25_000
 _DRAWN = 4_000
+_BLOCKS_DRAWN = 16
 
 
 class _Figures(NamedTuple):
@@ -239,7 +240,9 @@ def _by_prevalence(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -
         if known is not None:
             expected += n_blocks * known.total
             continue
-        infected = staged.independent_sets(n, sets.prevalence or 0.0, _DRAWN, seed=sets.seed)
+        # As many blocks are drawn as stand in so many sets of all samples, or nearly.
+        n_drawn = _DRAWN * min(n_blocks, _BLOCKS_DRAWN)
+        infected = staged.independent_sets(n, sets.prevalence or 0.0, n_drawn, seed=sets.seed)
         tests = staged.run(block, infected, assay=sets.assay, seed=sets.seed + 1).tests.sum(axis=1)
         expected += n_blocks * float(tests.mean())
         variance += (n_blocks * _error(tests)) ** 2
