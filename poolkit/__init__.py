@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from poolkit.formats import read_day, read_instrument, write_day
     from poolkit.lab import Lab
     from poolkit.pipeline import process
+    from poolkit.planning import compare_designs
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
@@ -41,6 +42,7 @@ _ROOMS = {
     "formats": ("read_day", "read_instrument", "write_day"),
     "lab": ("Lab",),
     "pipeline": ("process",),
+    "planning": ("compare_designs",),
     "plates": ("layout_plates",),
     "pooling": ("design", "design_names", "next_stage_pools", "pool_samples", "pool_tubes"),
     "protocols": ("Protocol", "load_protocol", "protocol_names"),
@@ -68,6 +70,7 @@ __all__ = [
     "TraceError",
     "__version__",
     "check_proof",
+    "compare_designs",
     "conform",
     "design",
     "design_names",

@@ -9,6 +9,7 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
+from poolkit.cli.compare import compare
 from poolkit.cli.demo import demo
 from poolkit.cli.design import design
 from poolkit.cli.doctor import doctor
@@ -58,6 +59,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     monitor,
     protocols,
     design,
+    compare,
 )
 
 # `next` is a word of Python itself.
