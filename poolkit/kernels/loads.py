@@ -115,7 +115,7 @@ def _seen(desk: Desk, beliefs: Beliefs, pool: int, total: float) -> tuple[float,
 @kernel
 def _equations(desk: Desk, beliefs: Beliefs, n: int, theta: NDArray[np.float64]) -> float:
     """Write the normal equations of a set's loads at `theta`, lower half only, and return its log weight there."""
-    value = -n * np.log(beliefs.sd)
+    value: float = -n * np.log(beliefs.sd)
     for i in range(n):
         row = desk.rows[i]
         off = (theta[row] - beliefs.mean) / beliefs.sd
@@ -165,9 +165,9 @@ def weigh(desk: Desk, beliefs: Beliefs, chosen: NDArray[np.bool_], theta: NDArra
             desk.order[row] = n
             desk.rows[n] = row
             n += 1
-    value = NEVER
+    value: float = NEVER
     before = NEVER
-    half = 0.0
+    half: float = 0.0
     shrink = 0.0
     for _ in range(_MOST_STEPS):
         value = _equations(desk, beliefs, n, theta)

@@ -85,7 +85,7 @@ def _is_new(tally: Tally, bits: np.uint64) -> bool:
 @kernel
 def _note(tally: Tally, chosen: NDArray[np.bool_], value: float) -> bool:
     """Add the weight of a set to those of its members, and say whether it is the best so far."""
-    is_best = value > tally.best[0]
+    is_best = bool(value > tally.best[0])
     if is_best:
         scale = np.exp(tally.best[0] - value)
         for row in range(chosen.size):
