@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from poolkit.assays import Assay
+    from poolkit.assays import Assay, Dilution, fit_dilution
+    from poolkit.deconvolution import Candidates, find_discordant, rank_candidates
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay",),
+    "assays": ("Assay", "Dilution", "fit_dilution"),
+    "deconvolution": ("Candidates", "find_discordant", "rank_candidates"),
     "errors": (
         "ControlError",
         "DesignError",
@@ -54,9 +56,11 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "Assay",
+    "Candidates",
     "ControlError",
     "Day",
     "DesignError",
+    "Dilution",
     "Failures",
     "FormatError",
     "History",
@@ -74,6 +78,8 @@ __all__ = [
     "conform",
     "design",
     "design_names",
+    "find_discordant",
+    "fit_dilution",
     "layout_plates",
     "load_protocol",
     "next_stage_pools",
@@ -81,6 +87,7 @@ __all__ = [
     "pool_tubes",
     "process",
     "protocol_names",
+    "rank_candidates",
     "read_day",
     "read_instrument",
     "simulate_custody",

@@ -1,6 +1,8 @@
 """Calls to results: where every sample stands, what has to be done, and how sure it is."""
 
+from poolkit.deconvolution.candidates import Candidates, rank_candidates
+from poolkit.deconvolution.discordant import find_discordant
 from poolkit.deconvolution.orders import open_orders
 from poolkit.deconvolution.results import Resolved, resolve
 
-__all__ = ["Resolved", "open_orders", "resolve"]
+__all__ = ["Candidates", "Resolved", "find_discordant", "open_orders", "rank_candidates", "resolve"]
