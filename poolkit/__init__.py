@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from poolkit.assays import Assay
+    from poolkit.deconvolution import NextPools, adaptive_tests, hierarchical_tests, next_pools, pooling_bound
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
     "assays": ("Assay",),
+    "deconvolution": ("NextPools", "adaptive_tests", "hierarchical_tests", "next_pools", "pooling_bound"),
     "errors": (
         "ControlError",
         "DesignError",
@@ -60,6 +62,7 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "NextPools",
     "Outcome",
     "PoolkitError",
     "Protocol",
@@ -67,11 +70,15 @@ __all__ = [
     "SchemaError",
     "TraceError",
     "__version__",
+    "adaptive_tests",
     "check_proof",
     "conform",
+    "hierarchical_tests",
     "layout_plates",
     "load_protocol",
+    "next_pools",
     "pool_tubes",
+    "pooling_bound",
     "process",
     "protocol_names",
     "read_day",
