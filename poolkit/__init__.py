@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from poolkit.assays import Assay, Dilution, fit_dilution
     from poolkit.deconvolution import Candidates, find_discordant, rank_candidates
+    from poolkit.assays import Assay
+    from poolkit.deconvolution import NextPools, adaptive_tests, hierarchical_tests, next_pools, pooling_bound
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "assays": ("Assay", "Dilution", "fit_dilution"),
     "deconvolution": ("Candidates", "find_discordant", "rank_candidates"),
+    "assays": ("Assay",),
+    "deconvolution": ("NextPools", "adaptive_tests", "hierarchical_tests", "next_pools", "pooling_bound"),
     "errors": (
         "ControlError",
         "DesignError",
@@ -66,6 +70,7 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "NextPools",
     "Outcome",
     "PoolkitError",
     "Protocol",
@@ -73,6 +78,7 @@ __all__ = [
     "SchemaError",
     "TraceError",
     "__version__",
+    "adaptive_tests",
     "check_proof",
     "compare_designs",
     "conform",
@@ -84,7 +90,12 @@ __all__ = [
     "load_protocol",
     "next_stage_pools",
     "pool_samples",
+    "hierarchical_tests",
+    "layout_plates",
+    "load_protocol",
+    "next_pools",
     "pool_tubes",
+    "pooling_bound",
     "process",
     "protocol_names",
     "rank_candidates",
