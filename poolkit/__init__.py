@@ -7,9 +7,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from poolkit.assays import Assay, Dilution, fit_dilution
-    from poolkit.deconvolution import Candidates, find_discordant, rank_candidates
-    from poolkit.assays import Assay
-    from poolkit.deconvolution import NextPools, adaptive_tests, hierarchical_tests, next_pools, pooling_bound
+    from poolkit.deconvolution import (
+        Candidates,
+        NextPools,
+        adaptive_tests,
+        find_discordant,
+        hierarchical_tests,
+        next_pools,
+        pooling_bound,
+        rank_candidates,
+    )
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -32,10 +39,21 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay", "Dilution", "fit_dilution"),
-    "deconvolution": ("Candidates", "find_discordant", "rank_candidates"),
-    "assays": ("Assay",),
-    "deconvolution": ("NextPools", "adaptive_tests", "hierarchical_tests", "next_pools", "pooling_bound"),
+    "assays": (
+        "Assay",
+        "Dilution",
+        "fit_dilution",
+    ),
+    "deconvolution": (
+        "Candidates",
+        "NextPools",
+        "adaptive_tests",
+        "find_discordant",
+        "hierarchical_tests",
+        "next_pools",
+        "pooling_bound",
+        "rank_candidates",
+    ),
     "errors": (
         "ControlError",
         "DesignError",
@@ -45,16 +63,43 @@ _ROOMS = {
         "SchemaError",
         "TraceError",
     ),
-    "formats": ("read_day", "read_instrument", "write_day"),
+    "formats": (
+        "read_day",
+        "read_instrument",
+        "write_day",
+    ),
     "lab": ("Lab",),
     "pipeline": ("process",),
     "planning": ("compare_designs",),
     "plates": ("layout_plates",),
-    "pooling": ("design", "design_names", "next_stage_pools", "pool_samples", "pool_tubes"),
-    "protocols": ("Protocol", "load_protocol", "protocol_names"),
-    "schemas": ("Day", "History", "Outcome", "conform"),
-    "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
-    "trace": ("KeyRing", "check_proof"),
+    "pooling": (
+        "design",
+        "design_names",
+        "next_stage_pools",
+        "pool_samples",
+        "pool_tubes",
+    ),
+    "protocols": (
+        "Protocol",
+        "load_protocol",
+        "protocol_names",
+    ),
+    "schemas": (
+        "Day",
+        "History",
+        "Outcome",
+        "conform",
+    ),
+    "simulation": (
+        "Failures",
+        "simulate_custody",
+        "simulate_day",
+        "simulate_evening",
+    ),
+    "trace": (
+        "KeyRing",
+        "check_proof",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -86,14 +131,12 @@ __all__ = [
     "design_names",
     "find_discordant",
     "fit_dilution",
-    "layout_plates",
-    "load_protocol",
-    "next_stage_pools",
-    "pool_samples",
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",
     "next_pools",
+    "next_stage_pools",
+    "pool_samples",
     "pool_tubes",
     "pooling_bound",
     "process",

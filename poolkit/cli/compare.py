@@ -37,7 +37,7 @@ def compare(
     seed: Annotated[int, typer.Option("--seed", help="Seed of what is simulated.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Put every family of pool designs side by side, fewest expected tests first, for so many infected or a prevalence."""
+    """Put every family of pool designs side by side, fewest expected tests first."""
     with answering(as_json=as_json) as answer:
         import poolkit  # noqa: PLC0415
 
