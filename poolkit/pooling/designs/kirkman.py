@@ -38,7 +38,7 @@ class _OfTriples(Coded):
         self.name = f"{self.family}-{pools}x{samples}"
         self.pools, self.block = pools, samples
         problems = samples_within(samples, 10)
-        if not (self._exists(pools) and pools <= self.most_pools):
+        if not (pools <= self.most_pools and self._exists(pools)):
             problems.append(Problem("pools", f"must be {self.rule}, at most {self.most_pools}, found {pools}"))
         elif not problems:
             problems = within("samples", samples, pools + 1, self._most(pools))

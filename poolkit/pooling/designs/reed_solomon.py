@@ -91,6 +91,8 @@ class _Layered(Coded):
 
 def _fits(pools: int, samples: int) -> tuple[int, int] | None:
     """Return the layer size and the layers that guarantee most with so many pools; of these, the smallest pools."""
+    if pools >= samples:
+        return None
     best: tuple[int, int, int] | None = None
     for size in range(2, pools // 2 + 1):
         layers = pools // size
@@ -99,7 +101,7 @@ def _fits(pools: int, samples: int) -> tuple[int, int] | None:
         certain = (layers - 1) // degree(samples, size)
         if best is None or (certain, size) > best[:2]:
             best = (certain, size, layers)
-    return None if best is None or pools >= samples else best[1:]
+    return None if best is None else best[1:]
 
 
 class ReedSolomon(_Layered):

@@ -82,7 +82,7 @@ def test_the_designs_of_tapestry_s_size_are_latin_squares():
         assert set(np.diff(found.layout(found.block).offsets).tolist()) == {found.block // side}
 
 
-@given(st.integers(4, 120), st.integers(4, 400))
+@given(st.integers(4, 120) | st.integers(0, 10**9 - 1), st.integers(4, 400))
 def test_every_reed_solomon_name_gives_a_design_or_names_that_do(pools, samples):
     name = f"reed-solomon-{pools}x{samples}"
     try:
