@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from poolkit.assays import Assay
-    from poolkit.deconvolution import Decoded, decode
     from poolkit.assays import Assay, Dilution, fit_dilution
     from poolkit.deconvolution import (
         Candidates,
+        Decoded,
         NextPools,
         adaptive_tests,
+        decode,
         find_discordant,
         hierarchical_tests,
         next_pools,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay",),
-    "deconvolution": ("Decoded", "decode"),
     "assays": (
         "Assay",
         "Dilution",
@@ -50,8 +48,10 @@ _ROOMS = {
     ),
     "deconvolution": (
         "Candidates",
+        "Decoded",
         "NextPools",
         "adaptive_tests",
+        "decode",
         "find_discordant",
         "hierarchical_tests",
         "next_pools",

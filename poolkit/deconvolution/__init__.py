@@ -1,11 +1,7 @@
 """Calls to results: where every sample stands, what has to be done, and how sure it is."""
 
-from poolkit.deconvolution.decode import Decoded, decode
-from poolkit.deconvolution.orders import open_orders
-from poolkit.deconvolution.results import Resolved, resolve
-
-__all__ = ["Decoded", "Resolved", "decode", "open_orders", "resolve"]
 from poolkit.deconvolution.candidates import Candidates, rank_candidates
+from poolkit.deconvolution.decode import Decoded, decode
 from poolkit.deconvolution.discordant import find_discordant
 from poolkit.deconvolution.limits import adaptive_tests, hierarchical_tests, pooling_bound
 from poolkit.deconvolution.next_pools import NextPools, next_pools
@@ -14,9 +10,11 @@ from poolkit.deconvolution.results import Resolved, resolve
 
 __all__ = [
     "Candidates",
+    "Decoded",
     "NextPools",
     "Resolved",
     "adaptive_tests",
+    "decode",
     "find_discordant",
     "hierarchical_tests",
     "next_pools",
