@@ -175,7 +175,7 @@ class Batches:
 
 def test_published_instances_are_decoded(small):
     """45x105 with 5 infected in .95 and 93x961 with 8 in .75; published: .85 and .40 (20 batches each)."""
-    n = 10 if small else 300
+    n = 40 if small else 300
     assert Batches(transversal(15, 105), 5, n).exact() >= 0.95
     if not small:
         assert Batches(transversal(31, 961), 8, 100).exact() >= 0.9
@@ -183,7 +183,7 @@ def test_published_instances_are_decoded(small):
 
 def test_a_wrong_sd_costs_little(small):
     """The sd believed is half or twice the true one: still .95 of 45x105 are right, and .8 of 93x961."""
-    some = Batches(transversal(15, 105), 5, 10 if small else 200)
+    some = Batches(transversal(15, 105), 5, 40 if small else 200)
     assert some.exact(sd=0.05) >= 0.95
     assert some.exact(sd=0.2) >= 0.95
     if not small:
@@ -204,7 +204,7 @@ def test_at_the_sd_of_real_pools_a_ct_orders_but_hardly_decides(small):
 
 def test_the_order_finds_the_infected_first(small):
     """With real errors nine of ten infected are among the first tests, a tenth more than there are infected."""
-    n = 3 if small else 60
+    n = 8 if small else 60
     batches = Batches(transversal(31, 961), 8, n, sd=2.0)
     _, found = batches.decoded(sd=2.0)
     infected = batches.infected.ravel()
