@@ -7,7 +7,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from poolkit.assays import Assay, Dilution, fit_dilution
-    from poolkit.deconvolution import Candidates, find_discordant, rank_candidates
+    from poolkit.deconvolution import (
+        Candidates,
+        NextPools,
+        adaptive_tests,
+        find_discordant,
+        hierarchical_tests,
+        next_pools,
+        pooling_bound,
+        rank_candidates,
+    )
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -20,8 +29,9 @@ if TYPE_CHECKING:
     from poolkit.formats import read_day, read_instrument, write_day
     from poolkit.lab import Lab
     from poolkit.pipeline import process
+    from poolkit.planning import compare_designs
     from poolkit.plates import layout_plates
-    from poolkit.pooling import pool_tubes
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
@@ -29,8 +39,21 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay", "Dilution", "fit_dilution"),
-    "deconvolution": ("Candidates", "find_discordant", "rank_candidates"),
+    "assays": (
+        "Assay",
+        "Dilution",
+        "fit_dilution",
+    ),
+    "deconvolution": (
+        "Candidates",
+        "NextPools",
+        "adaptive_tests",
+        "find_discordant",
+        "hierarchical_tests",
+        "next_pools",
+        "pooling_bound",
+        "rank_candidates",
+    ),
     "errors": (
         "ControlError",
         "DesignError",
@@ -40,15 +63,43 @@ _ROOMS = {
         "SchemaError",
         "TraceError",
     ),
-    "formats": ("read_day", "read_instrument", "write_day"),
+    "formats": (
+        "read_day",
+        "read_instrument",
+        "write_day",
+    ),
     "lab": ("Lab",),
     "pipeline": ("process",),
+    "planning": ("compare_designs",),
     "plates": ("layout_plates",),
-    "pooling": ("pool_tubes",),
-    "protocols": ("Protocol", "load_protocol", "protocol_names"),
-    "schemas": ("Day", "History", "Outcome", "conform"),
-    "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
-    "trace": ("KeyRing", "check_proof"),
+    "pooling": (
+        "design",
+        "design_names",
+        "next_stage_pools",
+        "pool_samples",
+        "pool_tubes",
+    ),
+    "protocols": (
+        "Protocol",
+        "load_protocol",
+        "protocol_names",
+    ),
+    "schemas": (
+        "Day",
+        "History",
+        "Outcome",
+        "conform",
+    ),
+    "simulation": (
+        "Failures",
+        "simulate_custody",
+        "simulate_day",
+        "simulate_evening",
+    ),
+    "trace": (
+        "KeyRing",
+        "check_proof",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -64,6 +115,7 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "NextPools",
     "Outcome",
     "PoolkitError",
     "Protocol",
@@ -71,13 +123,22 @@ __all__ = [
     "SchemaError",
     "TraceError",
     "__version__",
+    "adaptive_tests",
     "check_proof",
+    "compare_designs",
     "conform",
+    "design",
+    "design_names",
     "find_discordant",
     "fit_dilution",
+    "hierarchical_tests",
     "layout_plates",
     "load_protocol",
+    "next_pools",
+    "next_stage_pools",
+    "pool_samples",
     "pool_tubes",
+    "pooling_bound",
     "process",
     "protocol_names",
     "rank_candidates",

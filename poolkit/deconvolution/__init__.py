@@ -2,7 +2,21 @@
 
 from poolkit.deconvolution.candidates import Candidates, rank_candidates
 from poolkit.deconvolution.discordant import find_discordant
+from poolkit.deconvolution.limits import adaptive_tests, hierarchical_tests, pooling_bound
+from poolkit.deconvolution.next_pools import NextPools, next_pools
 from poolkit.deconvolution.orders import open_orders
 from poolkit.deconvolution.results import Resolved, resolve
 
-__all__ = ["Candidates", "Resolved", "find_discordant", "open_orders", "rank_candidates", "resolve"]
+__all__ = [
+    "Candidates",
+    "NextPools",
+    "Resolved",
+    "adaptive_tests",
+    "find_discordant",
+    "hierarchical_tests",
+    "next_pools",
+    "open_orders",
+    "pooling_bound",
+    "rank_candidates",
+    "resolve",
+]

@@ -1,0 +1,335 @@
+"""Who is still open: each sample's posterior in its component, and the rule that settles it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from poolkit.arrays import TextIndex, codes_in, encode, frozen, numbers, plain
+from poolkit.assays import Assay
+from poolkit.deconvolution.priors import PRIORS
+from poolkit.errors import Problem, SchemaError
+from poolkit.kernels import adaptive as kernels
+from poolkit.kernels import registration
+from poolkit.schemas import CALLS, MEMBERS, POOLS, column, conform, table
+
+_MEMBERS = table("members", MEMBERS.doc, MEMBERS["pool_id"], MEMBERS["sample_id"], key=("pool_id", "sample_id"))
+_CALLS = table("calls", CALLS.doc, CALLS["specimen_id"], CALLS["call"])
+_POOLS = table("pools", POOLS.doc, POOLS["pool_id"], column("stage", pa.int8(), POOLS["stage"].doc, minimum=1))
+# A component's truths are words of so many bits, and there is room for so many of them.
+_MOST_SAMPLES, _MOST_TRUTHS = 62, 1 << 18
+# Truths that weigh less than this, to the heaviest, are left out; more only where there is no room for the others.
+_LEAST = (1e-12, 1e-9, 1e-6, 1e-4, 1e-2)
+NEGATIVE, OPEN, POSITIVE = 0, 1, 2
+
+
+class Looked(NamedTuple):
+    """What was pooled and read.
+
+    Attributes
+    ----------
+    names, pool_names : pyarrow.StringArray
+        (samples,) and (pools,) ids.
+    prior : numpy.ndarray of float64
+        (samples,).
+    offsets, members : numpy.ndarray
+        (pools + 1,) and (memberships,) samples, pool by pool.
+    stage : numpy.ndarray of int8
+        (pools,).
+    reactive, negative : numpy.ndarray of int64
+        (pools + samples,) looks at each pool, then at each sample alone.
+    """
+
+    names: pa.Array
+    pool_names: pa.Array
+    prior: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+    members: NDArray[np.int32]
+    stage: NDArray[np.int8]
+    reactive: NDArray[np.int64]
+    negative: NDArray[np.int64]
+
+
+class Component(NamedTuple):
+    """Samples whose truths hang together, and what their pools said.
+
+    Attributes
+    ----------
+    samples : numpy.ndarray of int64
+        The samples.
+    truths : numpy.ndarray of int64
+        (truths,) what can be true: bit s says whether sample s is infected.
+    weights : numpy.ndarray of float64
+        (truths,) how probable each is.
+    """
+
+    samples: NDArray[np.int64]
+    truths: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where every sample stands.
+
+    Attributes
+    ----------
+    probability : numpy.ndarray of float64
+        (samples,) posterior; below 0 where what was read cannot be true.
+    own : numpy.ndarray of float64
+        (samples,) probability by the prior and the looks at the sample alone.
+    state : numpy.ndarray of int8
+        (samples,) settled negative 0, open 1, settled positive 2.
+    components : list of Component
+        Those with an open sample and a pool that says something of more than one sample.
+    """
+
+    probability: NDArray[np.float64]
+    own: NDArray[np.float64]
+    state: NDArray[np.int8]
+    components: list[Component]
+
+
+def look(members: Any, calls: Any, prior: float | Any, pools: Any) -> Looked:
+    """Give samples and pools their numbers, and count the looks at each."""
+    placed, called = conform(members, _MEMBERS), conform(calls, _CALLS)
+    sample, sample_names = encode(placed["sample_id"])
+    pool, pool_names = encode(placed["pool_id"])
+    specimen, specimens = encode(called["specimen_id"])
+    in_pool = TextIndex.of(pool_names).find(specimens)
+    given = None if isinstance(prior, int | float) else conform(prior, PRIORS)
+    known = [] if given is None else [plain(given["sample_id"])]
+    alone = specimens.filter(pa.array(in_pool < 0))
+    index = TextIndex.of(pa.concat_arrays([*known, plain(sample_names), plain(alone)]))
+    names = index.values
+    _check_prior(prior, given, names)
+    p = np.full(len(names), prior if given is None else 0.0, np.float64)
+    if given is not None:
+        p[: given.num_rows] = numbers(given["probability"])
+    offsets, inside = np.zeros(len(pool_names) + 1, np.int64), np.empty(pool.size, np.int32)
+    registration.bucket(frozen(pool), frozen(index.find(sample_names)[sample]), offsets, inside)
+    place = np.where(in_pool >= 0, in_pool, len(pool_names) + index.find(specimens))[specimen]
+    code, words = encode(called["call"])
+    said = np.array(words.to_pylist(), object)[code]
+    count = len(pool_names) + len(names)
+    reactive = np.bincount(place[(said == "positive") | (said == "suspect")], minlength=count)
+    negative = np.bincount(place[said == "negative"], minlength=count)
+    return Looked(names, plain(pool_names), p, offsets, inside, _stages(pools, pool_names), reactive, negative)
+
+
+def _check_prior(prior: float | Any, given: pa.Table | None, names: pa.Array) -> None:
+    if given is None and not 0.0 <= prior <= 1.0:
+        raise SchemaError("not a prior", [Problem("prior", f"must be between 0 and 1, found {prior}")])
+    if given is not None and len(names) > given.num_rows:
+        first = names[given.num_rows].as_py()
+        message = f"must name every sample, {len(names) - given.num_rows} are missing, the first {first}"
+        raise SchemaError("not a prior", [Problem("sample_id", message)])
+
+
+def _stages(pools: Any, pool_names: pa.Array) -> NDArray[np.int8]:
+    stage = np.ones(len(pool_names), np.int8)
+    if pools is not None:
+        given = conform(pools, _POOLS)
+        row = codes_in(given["pool_id"], pool_names)
+        stage[row[row >= 0]] = numbers(given["stage"])[row >= 0]
+    return stage
+
+
+def stand(looked: Looked, assay: Assay, *, negative_below: float, positive_above: float) -> Standing:
+    """Give every sample its posterior, and settle those of whom enough is known."""
+    sizes = np.diff(looked.offsets)
+    n_pools = sizes.size
+    table_ = assay.reactive(int(max(sizes.max(initial=1), 1)))
+    yes, no = _alone(looked, table_, n_pools)
+    owner = np.repeat(np.arange(n_pools), sizes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where(yes + no > 0.0, yes / (yes + no), -1.0)
+    rows = _likelihoods(looked, table_, sizes)
+    surely_not, surely = _eliminate(looked, rows, owner, yes, no)
+    probability = np.where(surely, 1.0, np.where(surely_not, 0.0, own))
+    probability[surely & surely_not] = -1.0
+    components: list[Component] = []
+    _sum_up(looked, rows, (surely_not, surely), (yes, no), probability, components)
+    state = _settle(looked, owner, probability, surely, negative_below, positive_above)
+    kept = [each for each in components if (state[each.samples] == OPEN).any()]
+    return Standing(probability, own, state, kept)
+
+
+def _alone(looked: Looked, table_: NDArray[np.float64], n_pools: int) -> tuple[NDArray[np.float64], ...]:
+    reactive, negative = looked.reactive[n_pools:], looked.negative[n_pools:]
+    yes = looked.prior * table_[1, 1] ** reactive * (1.0 - table_[1, 1]) ** negative
+    no = (1.0 - looked.prior) * table_[1, 0] ** reactive * (1.0 - table_[1, 0]) ** negative
+    return yes, no
+
+
+def _likelihoods(looked: Looked, table_: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how likely the looks at each pool are, by its infected members: (pools, largest + 1)."""
+    n_pools = sizes.size
+    react = table_[sizes]
+    rows: NDArray[np.float64] = (
+        react ** looked.reactive[:n_pools, None] * (1.0 - react) ** looked.negative[:n_pools, None]
+    )
+    return rows
+
+
+def _eliminate(
+    looked: Looked,
+    rows: NDArray[np.float64],
+    owner: NDArray[np.int64],
+    yes: NDArray[np.float64],
+    no: NDArray[np.float64],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return who is not infected for certain and who is: what a perfect test leaves to be said."""
+    sizes = np.diff(looked.offsets)
+    inside = np.arange(rows.shape[1])[None, :]
+    real = (inside >= 1) & (inside <= sizes[:, None])
+    clears = ~(real & (rows > 0.0)).any(axis=1) & (rows[:, 0] > 0.0)
+    surely_not = yes <= 0.0
+    surely_not[looked.members[clears[owner]]] = True
+    surely = no <= 0.0
+    # A pool that must hold one, and of whose members all but one cannot be infected, names that one.
+    holds = (rows[:, 0] <= 0.0) & (real & (rows > 0.0)).any(axis=1)
+    left = np.bincount(owner[~surely_not[looked.members]], minlength=sizes.size)
+    named = (holds & (left == 1))[owner] & ~surely_not[looked.members]
+    surely[looked.members[named]] = True
+    return surely_not, surely
+
+
+def _sum_up(
+    looked: Looked,
+    rows: NDArray[np.float64],
+    sure: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    weights: tuple[NDArray[np.float64], ...],
+    probability: NDArray[np.float64],
+    components: list[Component],
+) -> None:
+    """Write the posterior of every sample that pools link to others, component by component."""
+    kept, offsets, members, base = _left(looked, rows, sure)
+    if kept.size == 0:
+        return
+    parent = np.empty(probability.size, np.int32)
+    kernels.label(frozen(offsets), frozen(members), parent)
+    linked, roots = np.unique(members), parent[members[offsets[:-1]]]
+    by_root = np.argsort(parent[linked], kind="stable")
+    linked = linked[by_root]
+    starts = np.flatnonzero(np.diff(parent[linked], prepend=-1))
+    of_pools = np.argsort(roots, kind="stable")
+    pool_ends = np.searchsorted(roots[of_pools], parent[linked[starts]], side="right")
+    pool_start = 0
+    for start, stop, pool_stop in zip(starts, [*starts[1:], linked.size], pool_ends, strict=True):
+        samples = linked[start:stop].astype(np.int64)
+        mine = of_pools[pool_start:pool_stop]
+        pool_start = int(pool_stop)
+        samples = _pool_by_pool(mine, offsets, members)
+        places_of = np.argsort(samples)
+        if samples.size > _MOST_SAMPLES:
+            raise AssertionError(f"a component of {samples.size} samples cannot be added up")
+        masks = np.zeros(mine.size, np.int64)
+        likelihood = np.zeros((mine.size, samples.size + 1))
+        for k, pool in enumerate(mine):
+            places = places_of[np.searchsorted(samples, members[offsets[pool] : offsets[pool + 1]], sorter=places_of)]
+            masks[k] = (np.int64(1) << places).sum()
+            row = rows[kept[pool], base[pool] : base[pool] + samples.size + 1]
+            likelihood[k, : row.size] = row
+        truths, weight = _truths(weights[0][samples], weights[1][samples], frozen(masks), frozen(likelihood))
+        if truths.size == 0:
+            probability[samples] = -1.0
+            continue
+        marginal = np.empty(samples.size)
+        kernels.marginals(frozen(truths), frozen(weight), marginal)
+        probability[samples] = np.minimum(marginal, 1.0)
+        components.append(Component(samples, truths, weight))
+
+
+def _pool_by_pool(
+    pools: NDArray[np.int64], offsets: NDArray[np.int64], members: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return their samples in an order in which pools are soon decided, small ones first."""
+    by_size = pools[np.argsort(offsets[pools + 1] - offsets[pools], kind="stable")]
+    seen = np.concatenate([members[offsets[pool] : offsets[pool + 1]] for pool in by_size]).astype(np.int64)
+    _, firsts = np.unique(seen, return_index=True)
+    return seen[np.sort(firsts)]
+
+
+def _truths(
+    yes: NDArray[np.float64], no: NDArray[np.float64], masks: NDArray[np.int64], likelihood: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what can be true of a component, and how probable it is; nothing when its looks contradict each other."""
+    truths, weights = np.empty(_MOST_TRUTHS, np.int64), np.empty(_MOST_TRUTHS)
+    # Relative weights, so that many samples and looks do not run out of range.
+    largest, top = np.maximum(yes, no), likelihood.max(axis=1, keepdims=True)
+    yes, no, likelihood = yes / largest, no / largest, likelihood / np.where(top > 0.0, top, 1.0)
+    n_truths = -1
+    for least in _LEAST:
+        n_truths = kernels.enumerate_truths(yes, no, masks, frozen(likelihood), least, truths, weights)
+        if n_truths >= 0:
+            break
+    kept = weights[: max(n_truths, 0)]
+    return truths[: kept.size].copy(), kept / kept.sum() if kept.size else kept
+
+
+def _left(
+    looked: Looked, rows: NDArray[np.float64], sure: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Return the pools that still say something, their undecided members, and their members infected for certain."""
+    surely_not, surely = sure
+    n_pools = looked.offsets.size - 1
+    owner = np.repeat(np.arange(n_pools), np.diff(looked.offsets))
+    undecided = ~(surely_not | surely)[looked.members]
+    base = np.bincount(owner[surely[looked.members] & ~surely_not[looked.members]], minlength=n_pools)
+    left = np.bincount(owner[undecided], minlength=n_pools)
+    among = np.arange(rows.shape[1])[None, :]
+    possible = (among >= base[:, None]) & (among <= (base + left)[:, None])
+    low = np.where(possible, rows, np.inf).min(axis=1)
+    high = np.where(possible, rows, -np.inf).max(axis=1)
+    speaks = (left > 0) & (high > low)
+    # Of pools that only say that they hold one, one inside another says it all.
+    some = possible & (among > 0)
+    alike = np.where(some, rows, np.inf).min(axis=1) == np.where(some, rows, -np.inf).max(axis=1)
+    pure = speaks & (base == 0) & (rows[:, 0] <= 0.0) & alike
+    held: dict[int, frozenset[int]] = {}
+    for pool in np.flatnonzero(pure).tolist():
+        span = slice(looked.offsets[pool], looked.offsets[pool + 1])
+        held[pool] = frozenset(looked.members[span][undecided[span]].tolist())
+    least: dict[int, list[frozenset[int]]] = {}
+    for pool in sorted(held, key=lambda pool: (len(held[pool]), pool)):
+        inner = {id(one): one for sample in held[pool] for one in least.get(sample, ())}
+        if any(one <= held[pool] for one in inner.values()):
+            speaks[pool] = False
+            continue
+        for sample in held[pool]:
+            least.setdefault(sample, []).append(held[pool])
+    kept = np.flatnonzero(speaks)
+    chosen = speaks[owner] & undecided
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner[chosen], minlength=n_pools)[kept])))
+    return kept, offsets, looked.members[chosen], base[kept]
+
+
+def _settle(
+    looked: Looked,
+    owner: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    surely: NDArray[np.bool_],
+    negative_below: float,
+    positive_above: float,
+) -> NDArray[np.int8]:
+    """Settle by the posterior, but release nobody of a reactive pool without a later negative look.
+
+    Later is the same stage or a higher one; a look alone comes after every pool. A pool that was reactive and then
+    negative clears nobody. A positive was reactive alone, or is the only one who can be infected of a reactive pool.
+    """
+    n_pools = looked.offsets.size - 1
+    against, cleared = np.zeros(probability.size, np.int64), np.full(probability.size, -1, np.int64)
+    reactive = looked.reactive[:n_pools] > 0
+    clear = ~reactive & (looked.negative[:n_pools] > 0)
+    stage = looked.stage.astype(np.int64)[owner]
+    np.maximum.at(against, looked.members, np.where(reactive[owner], stage, 0))
+    np.maximum.at(cleared, looked.members, np.where(clear[owner], stage, -1))
+    cleared[looked.negative[n_pools:] > 0] = np.iinfo(np.int64).max
+    state = np.full(probability.size, OPEN, np.int8)
+    state[(probability >= 0.0) & (probability <= negative_below) & (cleared >= against)] = NEGATIVE
+    shown = surely | (looked.reactive[n_pools:] > 0)
+    state[(probability >= positive_above) & shown] = POSITIVE
+    return state
