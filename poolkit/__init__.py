@@ -7,7 +7,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from poolkit.assays import Assay
-    from poolkit.deconvolution import NextPools, adaptive_tests, hierarchical_tests, next_pools, pooling_bound
+    from poolkit.deconvolution import (
+        Estimate,
+        NextPools,
+        adaptive_tests,
+        estimate,
+        hierarchical_tests,
+        next_pools,
+        pooling_bound,
+    )
     from poolkit.errors import (
         ControlError,
         DesignError,
@@ -30,7 +38,15 @@ if TYPE_CHECKING:
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
     "assays": ("Assay",),
-    "deconvolution": ("NextPools", "adaptive_tests", "hierarchical_tests", "next_pools", "pooling_bound"),
+    "deconvolution": (
+        "Estimate",
+        "NextPools",
+        "adaptive_tests",
+        "estimate",
+        "hierarchical_tests",
+        "next_pools",
+        "pooling_bound",
+    ),
     "errors": (
         "ControlError",
         "DesignError",
@@ -57,6 +73,7 @@ __all__ = [
     "ControlError",
     "Day",
     "DesignError",
+    "Estimate",
     "Failures",
     "FormatError",
     "History",
@@ -73,6 +90,7 @@ __all__ = [
     "adaptive_tests",
     "check_proof",
     "conform",
+    "estimate",
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from poolkit.assays import Assay
-from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Looked, Standing, look, stand
+from poolkit.deconvolution.looks import Looked, look
+from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Standing, stand
 from poolkit.deconvolution.plans import Joint, Method, Rules, first_pools, plan
 from poolkit.errors import DesignError, Problem
 from poolkit.schemas import MEMBERS, POOLS
