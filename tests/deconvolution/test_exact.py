@@ -1,0 +1,56 @@
+"""The exact posteriors against the sum over all 2^n truths."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from poolkit.deconvolution.posterior import EFFORT, evidence_of, posterior_of
+from tests.deconvolution.decoding import batches
+from tests.reference import decoding as twin
+
+
+def believed(batch, effort=EFFORT):
+    evidence = evidence_of(batch.graph, batch.n_reactive, batch.n_negative, batch.assay)
+    return posterior_of(batch.graph, evidence, np.array(batch.priors), effort)
+
+
+def check(batch, found, within=1e-12):
+    wanted, truths = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
+    if wanted is None:
+        assert not found.possible or np.isinf(found.beliefs.error).any()
+        return
+    assert found.possible
+    assert found.beliefs.probability == pytest.approx(wanted, rel=within, abs=within)
+    best, second = truths[0][0], truths[1][0]
+    likely = tuple(found.beliefs.likely.astype(int).tolist())
+    assert twin.weight(likely, batch.pools, batch.looks, batch.priors, batch.reactive) == pytest.approx(best, rel=1e-8)
+    assert all(size <= sum(truth) for weight, truth in truths if weight > best * (1 + 1e-12) for size in [sum(likely)])
+    margins = list(found.beliefs.margin)
+    alone = np.flatnonzero((found.part < 0) & (found.state < 0))
+    if not alone.size and second > 0.0 and margins:
+        assert min(margins) == pytest.approx(math.log(best / second), rel=1e-6, abs=1e-6)
+    top = {truth for weight, truth in truths if weight >= best * (1 - 1e-10)}
+    assert found.beliefs.tied.tolist() == [len({truth[sample] for truth in top}) > 1 for sample in range(len(wanted))]
+
+
+@given(batch=batches())
+def test_enumeration_is_the_sum_over_every_truth(batch):
+    check(batch, believed(batch))
+
+
+@given(batch=batches())
+def test_the_search_leaves_out_no_more_than_it_says(batch):
+    effort = EFFORT._replace(n_enumerated=0)
+    found = believed(batch, effort)
+    check(batch, found, within=1e-9)
+
+
+@given(batch=batches())
+def test_a_hasty_search_says_what_it_may_be_wrong_by(batch):
+    found = believed(batch, EFFORT._replace(n_enumerated=0, error=0.3))
+    wanted, _ = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
+    if wanted is not None:
+        error = np.concatenate((found.beliefs.error, [0.0]))[found.part]
+        assert (np.abs(found.beliefs.probability - wanted) <= error + 1e-12).all()
