@@ -68,6 +68,11 @@ def look(members: Any, calls: Any, prior: float | Any, pools: Any) -> Looked:
     count = len(pool_names) + len(names)
     reactive = np.bincount(place[(said == "positive") | (said == "suspect")], minlength=count)
     negative = np.bincount(place[said == "negative"], minlength=count)
+    # A pool of one sample is that sample alone.
+    singles = np.flatnonzero(np.diff(offsets) == 1)
+    for count_of in (reactive, negative):
+        np.add.at(count_of, len(pool_names) + inside[offsets[singles]], count_of[singles])
+        count_of[singles] = 0
     return Looked(names, plain(pool_names), p, offsets, inside, _stages(pools, pool_names), reactive, negative)
 
 
