@@ -15,6 +15,18 @@ if TYPE_CHECKING:
         hierarchical_tests,
         next_pools,
         pooling_bound,
+    from poolkit.assays import Assay, Dilution, fit_dilution
+    from poolkit.deconvolution import (
+        Candidates,
+        Decoded,
+        NextPools,
+        adaptive_tests,
+        decode,
+        find_discordant,
+        hierarchical_tests,
+        next_pools,
+        pooling_bound,
+        rank_candidates,
     )
     from poolkit.errors import (
         ControlError,
@@ -28,8 +40,9 @@ if TYPE_CHECKING:
     from poolkit.formats import read_day, read_instrument, write_day
     from poolkit.lab import Lab
     from poolkit.pipeline import process
+    from poolkit.planning import compare_designs
     from poolkit.plates import layout_plates
-    from poolkit.pooling import pool_tubes
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
@@ -46,6 +59,22 @@ _ROOMS = {
         "hierarchical_tests",
         "next_pools",
         "pooling_bound",
+    "assays": (
+        "Assay",
+        "Dilution",
+        "fit_dilution",
+    ),
+    "deconvolution": (
+        "Candidates",
+        "Decoded",
+        "NextPools",
+        "adaptive_tests",
+        "decode",
+        "find_discordant",
+        "hierarchical_tests",
+        "next_pools",
+        "pooling_bound",
+        "rank_candidates",
     ),
     "errors": (
         "ControlError",
@@ -56,24 +85,55 @@ _ROOMS = {
         "SchemaError",
         "TraceError",
     ),
-    "formats": ("read_day", "read_instrument", "write_day"),
+    "formats": (
+        "read_day",
+        "read_instrument",
+        "write_day",
+    ),
     "lab": ("Lab",),
     "pipeline": ("process",),
+    "planning": ("compare_designs",),
     "plates": ("layout_plates",),
-    "pooling": ("pool_tubes",),
-    "protocols": ("Protocol", "load_protocol", "protocol_names"),
-    "schemas": ("Day", "History", "Outcome", "conform"),
-    "simulation": ("Failures", "simulate_custody", "simulate_day", "simulate_evening"),
-    "trace": ("KeyRing", "check_proof"),
+    "pooling": (
+        "design",
+        "design_names",
+        "next_stage_pools",
+        "pool_samples",
+        "pool_tubes",
+    ),
+    "protocols": (
+        "Protocol",
+        "load_protocol",
+        "protocol_names",
+    ),
+    "schemas": (
+        "Day",
+        "History",
+        "Outcome",
+        "conform",
+    ),
+    "simulation": (
+        "Failures",
+        "simulate_custody",
+        "simulate_day",
+        "simulate_evening",
+    ),
+    "trace": (
+        "KeyRing",
+        "check_proof",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "Assay",
+    "Candidates",
     "ControlError",
     "Day",
+    "Decoded",
     "DesignError",
     "Estimate",
+    "Dilution",
     "Failures",
     "FormatError",
     "History",
@@ -89,16 +149,25 @@ __all__ = [
     "__version__",
     "adaptive_tests",
     "check_proof",
+    "compare_designs",
     "conform",
     "estimate",
+    "decode",
+    "design",
+    "design_names",
+    "find_discordant",
+    "fit_dilution",
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",
     "next_pools",
+    "next_stage_pools",
+    "pool_samples",
     "pool_tubes",
     "pooling_bound",
     "process",
     "protocol_names",
+    "rank_candidates",
     "read_day",
     "read_instrument",
     "simulate_custody",

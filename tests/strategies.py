@@ -118,6 +118,7 @@ def protocols(draw) -> dict:
         "max_pool_size": draw(st.integers(2, 5)),
         "positive_pool": draw(st.sampled_from(["recollect", "retest"])),
         "swabs_per_recollect": draw(st.integers(1, 2)),
+        "negatives_to_clear": draw(st.sampled_from([1, 1, 2, 0])),
         "amendment_approvals": 1,
         "second_suspect": draw(st.sampled_from(["positive", "recollect"])),
         "invalid_reruns": draw(st.integers(0, 2)),
@@ -266,13 +267,23 @@ def _laboratory(draw, protocol: dict, before: dict, samples: list, number: int) 
     alone = list(dict.fromkeys(row["sample_id"] for row in samples if tubes.count(row["tube_id"]) == 1))
     anyone = list(dict.fromkeys(row["sample_id"] for row in samples))
     names = _names("L", before["pools"], "pool_id")
-    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2, 3]))):
         pool_id = next(names)
         choice = draw(st.sampled_from([alone, alone, alone, [*anyone, "S98"]]))
         chosen = _some(draw, choice, protocol["max_pool_size"] + 1)
         said = len(chosen) + draw(st.sampled_from([0, 0, 0, 0, 5]))
         formed = draw(st.sampled_from(["laboratory"] * 7 + ["collection"]))
-        pools.append({"pool_id": pool_id, "formed": formed, "n_members": said, "stage": 1 + number})
+        laid_out = draw(st.booleans())
+        pools.append(
+            {
+                "pool_id": pool_id,
+                "formed": formed,
+                "n_members": said,
+                "stage": 1 + number,
+                "design": "drawn" if laid_out else None,
+                "block_id": "B1" if laid_out else None,
+            }
+        )
         members += [
             {"pool_id": pool_id, "sample_id": sample_id, "slot": slot, "volume_ul": draw(st.sampled_from([None, 50.0]))}
             for slot, sample_id in enumerate(chosen, 1)

@@ -9,12 +9,15 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
+from poolkit.cli.compare import compare
 from poolkit.cli.demo import demo
+from poolkit.cli.design import design
 from poolkit.cli.doctor import doctor
 from poolkit.cli.findings import findings
 from poolkit.cli.journey import journey, turnaround
 from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
+from poolkit.cli.next import next_plates
 from poolkit.cli.orders import orders
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
@@ -38,6 +41,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     run,
     results,
     orders,
+    next_plates,
     findings,
     trace,
     recall,
@@ -54,7 +58,12 @@ VERBS: tuple[Callable[..., None], ...] = (
     doctor,
     monitor,
     protocols,
+    design,
+    compare,
 )
+
+# `next` is a word of Python itself.
+_NAMES = {next_plates: "next"}
 
 app = typer.Typer(
     name="poolkit",
@@ -66,7 +75,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in VERBS:
-    app.command(help=(verb.__doc__ or "").partition("\n")[0])(verb)
+    app.command(_NAMES.get(verb), help=(verb.__doc__ or "").partition("\n")[0])(verb)
 app.add_typer(key)
 
 

@@ -8,9 +8,11 @@ import typer
 
 from poolkit.cli.answer import answering
 from poolkit.cli.options import PROTOCOL, AsJson, PlateSize, Rules, Zone
-from poolkit.errors import FormatError, Problem
+from poolkit.errors import DesignError, FormatError, Problem
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
     from rich.console import RenderableType
 
@@ -27,11 +29,19 @@ def plate(
         int | None,
         typer.Option("--pool", help="Mix single tubes in the laboratory first, so many to a pool.", metavar="N"),
     ] = None,
+    design: Annotated[
+        str | None,
+        typer.Option(
+            "--design", help="Mix single tubes by a design first; see poolkit design --list.", metavar="NAME|FILE"
+        ),
+    ] = None,
     zone: Zone = None,
     as_json: AsJson = False,
 ) -> None:
     """Give every tube of a day folder that stands in no well a place on a new plate with controls."""
     with answering(as_json=as_json) as answer:
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         from poolkit import layout_plates  # noqa: PLC0415
         from poolkit.formats import append_tables, day_files, table_file  # noqa: PLC0415
         from poolkit.lab import counts  # noqa: PLC0415
@@ -41,9 +51,10 @@ def plate(
         day_files(folder)
         tables = _tables(folder, zone)
         added: dict[str, pa.Table] = {}
-        stem, made_seed = _stem(tables, waiting_specimens(**tables))
-        if pool is not None:
-            mixed = _mixed(tables, pool, protocol, f"LP{stem}")
+        last = pc.max(tables["samples"]["collected_at"]).as_py()
+        stem, made_seed = stem_of(last, waiting_specimens(**tables))
+        if pool is not None or design is not None:
+            mixed = _mixed(tables, pool, design, protocol, f"LP{stem}")
             added |= {"members": mixed.members, "pools": mixed.pools} if mixed.pools.num_rows else {}
             tables = {name: _behind(rows, added.get(name)) for name, rows in tables.items()}
         waiting = waiting_specimens(**tables)
@@ -100,26 +111,23 @@ def _tables(folder: Path, zone: str | None) -> "dict[str, pa.Table]":
     return tables
 
 
-def _stem(tables: "dict[str, pa.Table]", waiting: "pa.Array") -> tuple[str, int]:
+def stem_of(last: "datetime | None", waiting: "pa.Array") -> tuple[str, int]:
     """Return what new barcodes share, and a seed: the last date, and a mark made from what is to be plated.
 
     A store keeps plates and pools of many days by their ids, so that a running number alone would come twice.
     """
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     mark = hashlib.sha256("\0".join(waiting.to_pylist()).encode()).digest()
-    last = pc.max(tables["samples"]["collected_at"]).as_py()
     date = "" if last is None else f"{last:%y%m%d}"
     return f"{date}-{mark[:2].hex()}-", int.from_bytes(mark[2:6])
 
 
-def _mixed(tables: "dict[str, pa.Table]", size: int, protocol: str, prefix: str) -> Any:
+def _mixed(tables: "dict[str, pa.Table]", size: int | None, design: str | None, protocol: str, prefix: str) -> Any:
     """Mix the tubes that wait and hold one sample, each registered once and taken for the first time."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    from poolkit import pool_tubes  # noqa: PLC0415
+    from poolkit import pool_samples, pool_tubes  # noqa: PLC0415
     from poolkit.arrays import TextIndex, plain  # noqa: PLC0415
     from poolkit.plates import waiting_specimens  # noqa: PLC0415
 
@@ -128,7 +136,12 @@ def _mixed(tables: "dict[str, pa.Table]", size: int, protocol: str, prefix: str)
     once = (np.bincount(tubes.codes)[tubes.codes] == 1) & (np.bincount(ids.codes)[ids.codes] == 1)
     waits = TextIndex.of(waiting_specimens(**tables)).find(plain(samples["tube_id"])) >= 0
     first = pc.is_null(samples["recollect_of"]).to_numpy()
-    return pool_tubes(samples.filter(pa.array(once & waits & first)), size=size, protocol=protocol, prefix=prefix)
+    single = samples.filter(pa.array(once & waits & first))
+    if size is not None and design is not None:
+        raise DesignError("the tubes cannot be pooled so", [Problem("--pool, --design", "expected one of the two")])
+    if size is not None:
+        return pool_tubes(single, size=size, protocol=protocol, prefix=prefix)
+    return pool_samples(single, design, protocol=protocol, prefix=prefix)
 
 
 def _behind(rows: "pa.Table", added: "pa.Table | None") -> "pa.Table":

@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poolkit.arrays import coded, encode, frozen, plain
+from poolkit.arrays import coded, encode, frozen, numbers, plain
 from poolkit.deconvolution.known import Grouped, Specimens, group_members, know
 from poolkit.deconvolution.orders import issue, latest_orders, past_due
 from poolkit.deconvolution.priors import prior_of
 from poolkit.deconvolution.received import check_wells
 from poolkit.deconvolution.recollected import Links, answered_by, link
 from poolkit.kernels import evidence as kernels
+from poolkit.kernels.designed import clear
 from poolkit.protocols import Protocol
 from poolkit.schemas import ORDERS, RESULTS, STATUSES, Finding
 
@@ -95,7 +96,7 @@ def resolve(
     known = know(samples, calls, runs, grouped=grouped, specimens=specimens, protocol=protocol)
     clears_nobody = _flags(unusable, pools.num_rows)
     in_doubt = _flags(doubtful, n_samples)
-    standing = _standing(membership, known.looks, clears_nobody, in_doubt, pools, protocol, at)
+    standing = _standing(grouped, membership, known.looks, clears_nobody, in_doubt, pools, protocol, at)
     orders = ORDERS.empty() if orders is None else orders
     earlier = latest_orders(orders, samples)
     links = link(samples, standing.action, in_doubt, earlier.recollected)
@@ -129,6 +130,7 @@ def _flags(flags: pa.Array | None, n: int) -> NDArray[np.bool_]:
 
 
 def _standing(
+    grouped: Grouped,
     membership: kernels.Memberships,
     looks: kernels.Looks,
     unusable: NDArray[np.bool_],
@@ -149,8 +151,13 @@ def _standing(
         protocol.second_suspect == "positive",
         STATUSES.index(protocol.exhausted_pool),
     )
-    facts = kernels.Pools(unusable, at_collection)
-    kernels.settle(membership, looks, facts, doubtful, rules, at, standing)
+    designed = pc.is_valid(pools["design"]).to_numpy()
+    facts = kernels.Pools(unusable, at_collection, frozen(np.where(designed, numbers(pools["stage"]), np.int8(0))))
+    cleared = np.zeros(n, np.bool_)
+    if designed.any():
+        needed = int(protocol.negatives_to_clear)
+        clear(grouped.offsets, grouped.samples, membership, looks, facts, needed, cleared)
+    kernels.settle(membership, looks, facts, frozen(cleared), doubtful, rules, at, standing)
     return standing
 
 

@@ -140,6 +140,7 @@ class Pools(NamedTuple):
 
     unusable: NDArray[np.bool_]
     at_collection: NDArray[np.bool_]
+    stage: NDArray[np.int8]  # of a designed pool; 0 for any other
 
 
 class Standing(NamedTuple):
@@ -157,6 +158,7 @@ def settle(
     membership: Memberships,
     known: Looks,
     pools: Pools,
+    cleared: NDArray[np.bool_],
     doubtful: NDArray[np.bool_],
     rules: Rules,
     at: int,
@@ -164,8 +166,8 @@ def settle(
 ) -> None:
     """Decide for each sample from its own looks and those of its pools.
 
-    membership.offsets (samples + 1,), known (specimens,), pools (pools,) and doubtful (samples,) are read; the
-    arrays of standing (samples,) are written.
+    membership.offsets (samples + 1,), known (specimens,), pools (pools,), cleared and doubtful (samples,) are read;
+    the arrays of standing (samples,) are written.
     """
     for sample in range(doubtful.size):
         alone = membership.alone[sample]
@@ -178,6 +180,8 @@ def settle(
             outcome = known.outcome[pool]
             if outcome == IS_NEGATIVE and pools.unusable[pool]:
                 outcome = IS_EXHAUSTED
+            if cleared[sample] and pools.stage[pool] > 0 and outcome >= IS_EXHAUSTED:
+                continue
             if outcome != IS_NEGATIVE and known.last[pool] > against:
                 against = known.last[pool]
             if (

@@ -55,7 +55,7 @@ class Acts(Answers):
             When there is no such sample, it stands there already, or the store cannot be written.
         """
         with self._store.writing(wait_seconds=wait_seconds):
-            rules = self._rules(protocol)
+            rules = self.rules(protocol)
             return amend(self._store, sample_id=sample_id, status=status, reason=reason, actor=actor, protocol=rules)
 
     def approve(
@@ -68,7 +68,7 @@ class Acts(Answers):
     ) -> Commit:
         """Approve a correction that somebody else asked for; parameters and errors are those of `amend`."""
         with self._store.writing(wait_seconds=wait_seconds):
-            return approve(self._store, amendment_id=amendment_id, actor=actor, protocol=self._rules(protocol))
+            return approve(self._store, amendment_id=amendment_id, actor=actor, protocol=self.rules(protocol))
 
     def order_recall(
         self,
@@ -106,7 +106,7 @@ class Acts(Answers):
             When no current result rests on what is named, or the store cannot be written.
         """
         with self._store.writing(wait_seconds=wait_seconds):
-            rules = self._rules(protocol)
+            rules = self.rules(protocol)
             return order_recall(self._store, action=action, reason=reason, actor=actor, protocol=rules, **named)
 
     def verify(

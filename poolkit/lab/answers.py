@@ -59,7 +59,7 @@ class Answers:
             return now
         return Snapshot(now.opened, [each for each in now.segments if each[0] <= self._upto])
 
-    def _rules(self, protocol: Protocol | str | PathLike[str] | None) -> Protocol:
+    def rules(self, protocol: Protocol | str | PathLike[str] | None) -> Protocol:
         """Return the rules that were named, or those of the last commit."""
         commits = [] if protocol is not None else self.commits()
         return recorded_protocol(commits[-1].protocol_values) if commits else load_protocol(protocol or _PROTOCOL)
@@ -275,7 +275,7 @@ class Answers:
         TraceError
             When no sample of the store was in such a tube.
         """
-        rules = self._rules(protocol)
+        rules = self.rules(protocol)
         limits = {"received": rules.transport_hours, "reported": rules.report_hours}
         return journey(self._known(), self.commits(), any_id, limits=limits)
 
@@ -294,7 +294,7 @@ class Answers:
         pyarrow.Table
             Columns leg, of, n, p50, p90, p95, p99, longest and n_late.
         """
-        return turnaround(self._known(), self.commits(), by=by, protocol=self._rules(protocol))
+        return turnaround(self._known(), self.commits(), by=by, protocol=self.rules(protocol))
 
     def reconcile(
         self,
@@ -322,7 +322,7 @@ class Answers:
         moments = [commit.computed_at for each in every for commit in each.commits()]
         moment = at or max(moments, default=datetime.now(UTC))
         named = [(each._store.files.where(""), each._known()) for each in every]
-        return reconcile(named, at=moment, protocol=self._rules(protocol))
+        return reconcile(named, at=moment, protocol=self.rules(protocol))
 
     def amendments(self) -> pa.Table:
         """Return the corrections that wait for somebody's approval.

@@ -19,10 +19,12 @@ from poolkit.lab.acts import Acts
 from poolkit.lab.door import pseudonymised, refuse_inside
 from poolkit.lab.large import compute_large, scan
 from poolkit.lab.summary import Stopwatch, counts, summarise
+from poolkit.lab.upcoming import Upcoming, upcoming
 from poolkit.lab.writing import changed_results, without_reruns_of_recalled, write_inputs, write_outcome
 from poolkit.pipeline import Prepared, compute, prepare
+from poolkit.pooling.designs import Design
 from poolkit.protocols import Protocol, load_protocol
-from poolkit.schemas import Day, History
+from poolkit.schemas import SAMPLES, Day, History
 from poolkit.trace.files import Place
 from poolkit.trace.history import history_of
 from poolkit.trace.keys import KeyRing
@@ -206,6 +208,32 @@ class Lab(Acts):
                 segments = writer.finish()
                 watch("commit")
                 return self._commit(segments, key, prepared, folder, summary | {"seconds": watch.seconds()})
+
+    def next_pools(self, *, designs: tuple[Design, ...] = ()) -> Upcoming:
+        """Return what the next plates have to hold, so that every open retest and rerun is answered.
+
+        Parameters
+        ----------
+        designs
+            Designs of pools in the store that `poolkit.design` does not find by their name.
+
+        Returns
+        -------
+        Upcoming
+            Pools of the next stage of each block, tubes alone, and specimens to be run again.
+
+        Raises
+        ------
+        DesignError
+            When a block is not what its design lays out.
+
+        Notes
+        -----
+        Nothing is written: the folder in which the pools stand, with their plates, is run like any other.
+        """
+        known = self._store.snapshot()
+        history = history_of(known, Day(samples=SAMPLES.empty())) or History()
+        return upcoming(history, self.orders(), designs=designs)
 
     def _run_large(
         self,

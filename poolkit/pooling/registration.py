@@ -114,6 +114,7 @@ def register(
             coded(formed, pa.array(FORMED)),
             pa.array(np.minimum(facts.n_members, np.iinfo(np.int16).max).astype(np.int16)),
             pa.array(stage),
+            *(_behind_nulls(len(tubes), mixtures[name]) for name in ("design", "block_id")),
         ],
         schema=_with_types(POOLS.schema, formed=_CODED),
     )
@@ -132,6 +133,11 @@ def register(
 
 
 _CODED = pa.dictionary(pa.int32(), pa.string())
+
+
+def _behind_nulls(n: int, texts: pa.ChunkedArray) -> pa.Array:
+    """Return n nulls for the tubes, and behind them what the laboratory's pools say."""
+    return pa.concat_arrays([pa.nulls(n, pa.string()), plain(texts)])
 
 
 def _with_types(schema: pa.Schema, **types: pa.DataType) -> pa.Schema:

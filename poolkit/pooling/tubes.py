@@ -2,47 +2,18 @@
 
 import math
 import os
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit import arrays
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels import pooling
+from poolkit.pooling.mixing import MOST_SLOTS, Pooled, check_ids, check_tubes, groups, numbered_ids
 from poolkit.protocols import Protocol, load_protocol
 from poolkit.schemas import MEMBERS, POOLS, SAMPLES, conform
-
-# A slot is an int16.
-_MOST_SLOTS = 32767
-_DIGITS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """What was mixed: the pools, the samples in them, and the pools that did not fill.
-
-    Attributes
-    ----------
-    pools : pyarrow.Table
-        Table `pools`, ``formed = laboratory``, stage 1, in order of their first sample.
-    members : pyarrow.Table
-        Table `members`, in order of pool and slot.
-    remainders : pyarrow.Table
-        One row a pool with fewer samples than asked for: pool_id, site_id, kind, n_members (int16).
-    """
-
-    pools: pa.Table
-    members: pa.Table
-    remainders: pa.Table
-
-    def __repr__(self) -> str:
-        """Give the row count of each table."""
-        counts = ", ".join(f"{each.name}={getattr(self, each.name).num_rows}" for each in fields(self))
-        return f"Pooled({counts})"
 
 
 def pool_tubes(
@@ -130,9 +101,9 @@ def pool_tubes(
     rules = load_protocol(protocol)
     _check_numbers(size, rules, open_pools, volume_ul, start)
     arrived = conform(samples, SAMPLES)
-    _check_tubes(arrived)
+    check_tubes(arrived)
 
-    offsets, members, stratum, n_strata = _groups(arrived, keep_groups=keep_groups)
+    offsets, members, stratum, n_strata = groups(arrived, keep_groups=keep_groups)
     n_samples = arrived.num_rows
     n_members = np.zeros(n_samples, np.int32)
     pool_of = np.empty(n_samples, np.int32)
@@ -145,8 +116,8 @@ def pool_tubes(
     firsts = np.cumsum(n_members) - n_members
     rows = np.empty(n_samples, np.int64)
     rows[firsts[pool_of] + slot - 1] = np.arange(n_samples)
-    pool_ids = _pool_ids(prefix, start, n_pools)
-    _check_ids(pool_ids, arrived)
+    pool_ids = numbered_ids(prefix, start, n_pools)
+    check_ids(pool_ids, arrived)
     return Pooled(
         _pools(pool_ids, n_members),
         _members(pool_ids, arrived, pool_of[rows], slot[rows], rows, volume_ul),
@@ -156,7 +127,7 @@ def pool_tubes(
 
 def _check_numbers(size: int, protocol: Protocol, open_pools: int, volume_ul: float | None, start: int) -> None:
     problems = []
-    largest = min(protocol.max_pool_size, _MOST_SLOTS)
+    largest = min(protocol.max_pool_size, MOST_SLOTS)
     if size < 1:
         problems.append(Problem("size", f"must be at least 1, found {size}"))
     elif size > largest:
@@ -173,75 +144,6 @@ def _check_numbers(size: int, protocol: Protocol, open_pools: int, volume_ul: fl
         raise DesignError("the tubes cannot be pooled so", problems)
 
 
-def _check_tubes(samples: pa.Table) -> None:
-    codes, tubes = arrays.encode(samples["tube_id"])
-    counts = np.bincount(codes, minlength=len(tubes))
-    shared = np.flatnonzero(counts > 1)
-    if shared.size:
-        seen = np.flatnonzero(counts[codes] > 1)
-        order = seen[np.argsort(codes[seen], kind="stable")]
-        parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-        raise DesignError(
-            "a specimen made of already pooled tubes was asked for",
-            [
-                Problem(
-                    "tube_id", f"{tubes[int(codes[part[0]])].as_py()} holds {part.size} samples", tuple(part.tolist())
-                )
-                for part in sorted(parts, key=lambda part: int(part[0]))
-            ],
-        )
-
-
-def _check_ids(pool_ids: pa.Array, samples: pa.Table) -> None:
-    problems = []
-    for column in ("tube_id", "sample_id"):
-        taken = pc.is_in(arrays.plain(samples[column]), value_set=pool_ids)
-        rows = np.flatnonzero(taken.to_numpy(zero_copy_only=False))
-        if rows.size:
-            found = samples[column][int(rows[0])].as_py()
-            problems.append(
-                Problem(column, f"{found} would be a pool id too; give another prefix or start", tuple(rows.tolist()))
-            )
-    if problems:
-        raise DesignError("the pools cannot be named so", problems)
-
-
-def _groups(
-    samples: pa.Table, *, keep_groups: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], int]:
-    """Return the groups in order of arrival as offsets, members and strata, and the number of strata.
-
-    A stratum is a site and a kind; samples without a group are groups of one.
-    """
-    site, sites = arrays.encode(samples["site_id"])
-    kind, kinds = arrays.encode(samples["kind"])
-    n_samples = samples.num_rows
-    n_strata = len(sites) * len(kinds)
-    stratum = site * np.int32(len(kinds)) + kind
-    if not keep_groups or samples["group_id"].null_count == n_samples:
-        members = np.arange(n_samples, dtype=np.int32)
-        offsets = np.arange(n_samples + 1, dtype=np.int64)
-        return arrays.frozen(offsets), arrays.frozen(members), arrays.frozen(stratum), n_strata
-    group, groups = arrays.encode(samples["group_id"])
-    alone = len(groups) + np.arange(n_samples, dtype=np.int64)
-    key = np.where(group >= 0, group, alone) * n_strata + stratum
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    sizes = np.diff(starts, append=n_samples)
-    arrival = np.argsort(order[starts], kind="stable")
-    starts, sizes = starts[arrival], sizes[arrival]
-    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-    # The place of each member in the sorted order: where its group starts there, and how far into it.
-    places = np.arange(n_samples) + np.repeat(starts - offsets[:-1], sizes)
-    members = order[places].astype(np.int32)
-    return arrays.frozen(offsets), arrays.frozen(members), arrays.frozen(stratum[members[offsets[:-1]]]), n_strata
-
-
-def _pool_ids(prefix: str, start: int, n_pools: int) -> pa.Array:
-    numbers = pc.utf8_lpad(pa.array(np.arange(start, start + n_pools)).cast(pa.string()), _DIGITS, "0")
-    return pc.binary_join_element_wise(prefix, numbers, "")
-
-
 def _pools(pool_ids: pa.Array, n_members: NDArray[np.int32]) -> pa.Table:
     n_pools = len(pool_ids)
     return pa.Table.from_arrays(
@@ -250,6 +152,8 @@ def _pools(pool_ids: pa.Array, n_members: NDArray[np.int32]) -> pa.Table:
             pa.repeat("laboratory", n_pools),
             pa.array(n_members.astype(np.int16)),
             pa.array(np.ones(n_pools, np.int8)),
+            pa.nulls(n_pools, pa.string()),
+            pa.nulls(n_pools, pa.string()),
         ],
         schema=POOLS.schema,
     )

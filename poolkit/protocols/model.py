@@ -112,6 +112,8 @@ class Protocol(BaseModel):
         Wells that one instrument can read in an hour.
     sensitivity : tuple of (int, float)
         Probability that a pool of this size with one infected member is reactive; see `sensitivity_at`.
+    negatives_to_clear : int
+        Designed pools that must be negative to clear a member of a reactive one; 0: pools clear nobody of those.
     amendment_approvals : int
         Persons besides its author who have to approve a correction before it counts.
     specificity : float
@@ -162,6 +164,7 @@ class Protocol(BaseModel):
     report_hours: float
     due_hours: FrozenMap[str, float]
     wells_per_instrument_hour: float
+    negatives_to_clear: int
     amendment_approvals: int
     sensitivity: tuple[tuple[int, float], ...]
     specificity: float

@@ -53,6 +53,7 @@ def _counts(protocol: "Protocol") -> Iterator[Problem]:
         ("swabs_per_recollect", 1),
         ("invalid_reruns", 0),
         ("targets_for_positive", 1),
+        ("negatives_to_clear", 0),
         ("amendment_approvals", 0),
     ):
         found = getattr(protocol, field)

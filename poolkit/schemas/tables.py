@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from poolkit.schemas.model import column, table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.string()
@@ -91,6 +91,8 @@ POOLS = table(
     ),
     column("n_members", pa.int16(), "Samples in it.", minimum=0),
     column("stage", pa.int8(), "1 for a first pass, 2 for what follows from it, and so on.", minimum=1),
+    column("design", TEXT, "The design that laid it out, e.g. array-8x12; null where none did.", null=True),
+    column("block_id", TEXT, "The block: samples that the design laid out together; null without one.", null=True),
     key=("pool_id",),
 )
 

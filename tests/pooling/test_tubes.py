@@ -98,10 +98,11 @@ def test_the_tables_are_those_of_the_schemas():
     pooled = pool_tubes(table(rows), size=2, volume_ul=200.0, prefix="M-", start=999_999)
     assert conform(pooled.pools, POOLS).schema == pooled.pools.schema == POOLS.schema
     assert conform(pooled.members, MEMBERS).schema == pooled.members.schema == MEMBERS.schema
+    alone = {"design": None, "block_id": None}
     assert pooled.pools.to_pylist() == [
-        {"pool_id": "M-999999", "formed": "laboratory", "n_members": 2, "stage": 1},
-        {"pool_id": "M-1000000", "formed": "laboratory", "n_members": 1, "stage": 1},
-        {"pool_id": "M-1000001", "formed": "laboratory", "n_members": 1, "stage": 1},
+        {"pool_id": "M-999999", "formed": "laboratory", "n_members": 2, "stage": 1} | alone,
+        {"pool_id": "M-1000000", "formed": "laboratory", "n_members": 1, "stage": 1} | alone,
+        {"pool_id": "M-1000001", "formed": "laboratory", "n_members": 1, "stage": 1} | alone,
     ]
     assert pooled.members.to_pylist() == [
         {"pool_id": "M-999999", "sample_id": "S0", "slot": 1, "volume_ul": 200.0},

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 
 HISTORY = ("samples", "pools", "members", "wells", "runs", "calls", "orders")
 SAMPLE = ("sample_id", "subject_id", "site_id", "collected_at", "kind", "tube_id", "slot", "group_id", "recollect_of")
-POOL = ("pool_id", "formed", "n_members", "stage")
+POOL = ("pool_id", "formed", "n_members", "stage", "design", "block_id")
 MEMBER = ("pool_id", "sample_id", "slot", "volume_ul")
 WELL = ("plate_id", "well", "content", "specimen_id")
 RUN = (
@@ -54,8 +54,11 @@ def process(day, protocol, at=None, history=None):
 
     # 5: each sample by itself.
     own = {}
+    cleared = cleared_by_design(samples, pools, pool_outcomes, single_outcomes, protocol)
     for sample_id in samples:
         mine = [pool_id for pool_id, pool in pools.items() if sample_id in pool["members"]]
+        if sample_id in cleared:
+            mine = [p for p in mine if not (is_designed(pools[p]) and feared(pool_outcomes[p]))]
         status = own_status(
             single_outcomes[sample_id], {p: pool_outcomes[p] for p in mine}, sample_id in doubtful, pools, protocol
         )
@@ -181,7 +184,14 @@ def pools_of(tubes, samples, past, day, findings):
     for pool_id, row in pool_rows.items():
         if pool_id in tubes:
             raise ValueError(f"pool_id {pool_id} is also a tube_id")
-        pools[pool_id] = {"formed": "laboratory", "stage": row["stage"], "said": row["n_members"], "members": {}}
+        pools[pool_id] = {
+            "formed": "laboratory",
+            "stage": row["stage"],
+            "said": row["n_members"],
+            "members": {},
+            "design": row.get("design"),
+            "block_id": row.get("block_id"),
+        }
     for row in member_rows:
         if row["pool_id"] in pool_rows and row["sample_id"] in samples:
             pools[row["pool_id"]]["members"][row["sample_id"]] = row
@@ -539,6 +549,40 @@ def own_status(single, mine, in_doubt, pools, protocol):
     return own
 
 
+def is_designed(pool):
+    return pool.get("design") is not None
+
+
+def feared(outcome):
+    return outcome["word"] in ("positive", "suspect", "invalid exhausted")
+
+
+def cleared_by_design(samples, pools, outcomes, singles, protocol):
+    """Give the samples that their designed pools clear (5.0)."""
+    needed = protocol["negatives_to_clear"]
+    counted = set()
+    for sample_id in samples:
+        mine = {p: pool["stage"] for p, pool in pools.items() if sample_id in pool["members"] and is_designed(pool)}
+        negative = [p for p in mine if outcomes[p]["word"] == "negative"]
+        reactive = [p for p in mine if outcomes[p]["word"] in ("positive", "suspect")]
+        if not negative or needed == 0:
+            continue
+        stage = max(mine[p] for p in negative)
+        if any(mine[p] > stage for p in reactive):
+            continue
+        there = [p for p in mine if mine[p] == stage]
+        if len([p for p in there if p in negative]) >= min(needed, len(there)):
+            counted.add(sample_id)
+    contradicted = [
+        pool_id
+        for pool_id, pool in pools.items()
+        if is_designed(pool)
+        and outcomes[pool_id]["word"] in ("positive", "suspect")
+        and all(s in counted and singles[s]["word"] not in ("positive", "second suspect") for s in pool["members"])
+    ]
+    return {sample_id for sample_id in counted if not any(sample_id in pools[p]["members"] for p in contradicted)}
+
+
 def stands(status, action, reason, look):
     return {"status": status, "action": action, "reason": reason, "look": look}
 
@@ -820,7 +864,8 @@ def pool_tables(tubes, pools):
     pool_rows, member_rows = [], []
     for tube_id, slots in tubes.items():
         formed = "collection" if len(slots) > 1 else "single"
-        pool_rows.append({"pool_id": tube_id, "formed": formed, "n_members": len(slots), "stage": 1})
+        row = {"pool_id": tube_id, "formed": formed, "n_members": len(slots), "stage": 1}
+        pool_rows.append(row | {"design": None, "block_id": None})
         for sample_id, slot in slots.items():
             member_rows.append({"pool_id": tube_id, "sample_id": sample_id, "slot": slot, "volume_ul": None})
     for pool_id, pool in pools.items():
@@ -831,6 +876,8 @@ def pool_tables(tubes, pools):
                     "formed": "laboratory",
                     "n_members": len(pool["members"]),
                     "stage": pool["stage"],
+                    "design": pool["design"],
+                    "block_id": pool["block_id"],
                 }
             )
             member_rows += [{column: row.get(column) for column in MEMBER} for row in pool["members"].values()]

@@ -24,8 +24,8 @@ def test_leftovers_of_a_crash_are_cleaned_by_the_next_run_of_the_folder(days: Da
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        (99, "schema version: expected at most 2, found 99; a newer poolkit wrote this store"),
-        (1, "schema version: expected 2, found 1; no released poolkit wrote this store, make it anew"),
+        (99, "schema version: expected at most 3, found 99; a newer poolkit wrote this store"),
+        (1, "schema version: expected 3, found 1; no released poolkit wrote this store, make it anew"),
     ],
 )
 def test_a_store_of_another_schema_is_let_alone(days: Days, version: int, says: str) -> None:

@@ -1,0 +1,7 @@
+"""Planning: what a design costs and finds before it is run, and which one to take."""
+
+from poolkit.planning.compare import compare_designs
+from poolkit.planning.expected import Expected, expected_tests
+from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
+
+__all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
