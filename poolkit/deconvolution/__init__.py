@@ -1,5 +1,6 @@
 """Calls to results: where every sample stands, what has to be done, and how sure it is."""
 
+from poolkit.deconvolution.estimate import Estimate, Estimated, estimate
 from poolkit.deconvolution.candidates import Candidates, rank_candidates
 from poolkit.deconvolution.decode import Decoded, decode
 from poolkit.deconvolution.discordant import find_discordant
@@ -9,6 +10,12 @@ from poolkit.deconvolution.orders import open_orders
 from poolkit.deconvolution.results import Resolved, resolve
 
 __all__ = [
+    "Estimate",
+    "Estimated",
+    "NextPools",
+    "Resolved",
+    "adaptive_tests",
+    "estimate",
     "Candidates",
     "Decoded",
     "NextPools",
