@@ -6,15 +6,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from poolkit.assays import Assay
-    from poolkit.deconvolution import (
-        Estimate,
-        NextPools,
-        adaptive_tests,
-        estimate,
-        hierarchical_tests,
-        next_pools,
-        pooling_bound,
     from poolkit.assays import Assay, Dilution, fit_dilution
     from poolkit.deconvolution import (
         Candidates,
@@ -50,15 +41,6 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay",),
-    "deconvolution": (
-        "Estimate",
-        "NextPools",
-        "adaptive_tests",
-        "estimate",
-        "hierarchical_tests",
-        "next_pools",
-        "pooling_bound",
     "assays": (
         "Assay",
         "Dilution",
@@ -132,7 +114,6 @@ __all__ = [
     "Day",
     "Decoded",
     "DesignError",
-    "Estimate",
     "Dilution",
     "Failures",
     "FormatError",
@@ -151,7 +132,6 @@ __all__ = [
     "check_proof",
     "compare_designs",
     "conform",
-    "estimate",
     "decode",
     "design",
     "design_names",
