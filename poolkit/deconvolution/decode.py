@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, coded, codes_in, frozen, numbers, plain
 from poolkit.assays import Assay
-from poolkit.deconvolution.posterior import EFFORT, Posterior, evidence_of, graph_of, posterior_of
+from poolkit.deconvolution.posterior import EFFORT, Posterior, components_of, evidence_of, graph_of, posterior_of
 from poolkit.deconvolution.priors import PRIORS
 from poolkit.errors import DesignError, Problem, SchemaError
-from poolkit.kernels import components, elimination
+from poolkit.kernels import elimination
 from poolkit.kernels import posterior as methods
 from poolkit.kernels.components import Graph
 from poolkit.schemas import CALLS, MEMBERS, column, conform, table
@@ -163,7 +163,7 @@ def decode(
     eliminated = elimination.Eliminated(np.empty(n_samples, np.int8), np.empty(read.reads.size, np.int8))
     elimination.eliminate(graph, read.reads, tolerance, eliminated)
     believed = posterior_of(graph, evidence_of(graph, read.n_reactive, read.n_negative, assay), priors, EFFORT)
-    component, n_components = _components(graph, n_samples)
+    component, n_components = components_of(graph, n_samples)
     method = _methods(believed, graph, component, n_components)
     certainty, probability = _certainty(believed, read, method[component])
     answer = _answers(read, eliminated, probability, certainty, cost_missed, cost_false)
@@ -283,13 +283,6 @@ def _priors(prior: float | Any, sample_ids: pa.Array) -> NDArray[np.float64]:
         found = sample_ids[int(missing[0])].as_py()
         raise SchemaError("not the priors of these members", [Problem("sample_id", f"{found} has no prior")])
     return numbers(given["probability"])[rows]
-
-
-def _components(graph: Graph, n_samples: int) -> tuple[NDArray[np.int32], int]:
-    number = np.empty(n_samples, np.int32)
-    live, every = np.ones(graph.offsets.size - 1, np.bool_), np.ones(n_samples, np.bool_)
-    n = components.connect(graph, frozen(live), frozen(every), np.empty(n_samples, np.int32), number)
-    return frozen(number), n
 
 
 def _methods(believed: Posterior, graph: Graph, component: NDArray[np.int32], n_components: int) -> NDArray[np.int8]:

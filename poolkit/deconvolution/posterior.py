@@ -147,6 +147,14 @@ def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], e
     return Posterior(beliefs, frozen(number), frozen(conflict), frozen(state))
 
 
+def components_of(graph: Graph, n_samples: int) -> tuple[NDArray[np.int32], int]:
+    """Return the component of each sample by all its pools, read or not, and how many there are."""
+    number = np.empty(n_samples, np.int32)
+    live, every = np.ones(graph.offsets.size - 1, np.bool_), np.ones(n_samples, np.bool_)
+    n = parts_kernels.connect(graph, frozen(live), frozen(every), np.empty(n_samples, np.int32), number)
+    return frozen(number), n
+
+
 EFFORT = Effort(
     n_nested=1_000_000, n_enumerated=16, error=1e-9, n_steps=1_000_000, n_proved=128, n_rounds=500, reach=7.0
 )
