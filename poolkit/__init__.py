@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from poolkit.assays import Assay, Dilution, fit_dilution
     from poolkit.deconvolution import (
         Candidates,
+        Decoded,
         NextPools,
         adaptive_tests,
+        decode,
         find_discordant,
         hierarchical_tests,
         next_pools,
@@ -46,8 +48,10 @@ _ROOMS = {
     ),
     "deconvolution": (
         "Candidates",
+        "Decoded",
         "NextPools",
         "adaptive_tests",
+        "decode",
         "find_discordant",
         "hierarchical_tests",
         "next_pools",
@@ -108,6 +112,7 @@ __all__ = [
     "Candidates",
     "ControlError",
     "Day",
+    "Decoded",
     "DesignError",
     "Dilution",
     "Failures",
@@ -127,6 +132,7 @@ __all__ = [
     "check_proof",
     "compare_designs",
     "conform",
+    "decode",
     "design",
     "design_names",
     "find_discordant",

@@ -5,14 +5,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from poolkit.assays import Assay
-from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Looked, Standing, look, stand
+from poolkit.deconvolution.looks import Looked, look
+from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Standing, stand
 from poolkit.deconvolution.plans import Joint, Method, Rules, first_pools, plan
 from poolkit.errors import DesignError, Problem
 from poolkit.schemas import MEMBERS, POOLS
 
 _DIGITS = 6
+# Samples that pools across components may tie together, so that all their truths can still be added up.
+_MOST_LINKED = 30
 _ANSWERS = {NEGATIVE: "negative", OPEN: "open", POSITIVE: "positive"}
 
 
@@ -180,9 +184,24 @@ def _choose(standing: Standing, rules: Rules) -> list[list[int]]:
         free[samples] = False
         free[samples[unsuspected]] = True
     chosen += [[s] for s in np.flatnonzero(is_open & (standing.probability < 0.0)).tolist()]
-    rest = np.flatnonzero(free)
-    chosen += [rest[places].tolist() for places in first_pools(standing.probability[rest], rules)]
+    for among in _batches(np.flatnonzero(free), standing.tied_to):
+        chosen += [among[places].tolist() for places in first_pools(standing.probability[among], rules)]
     return chosen
+
+
+def _batches(free: NDArray[np.int64], tied_to: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Divide samples into those that are pooled together: pools tie components together, but not too many."""
+    n_tied = np.bincount(tied_to)
+    alone = n_tied[tied_to[free]] == 1
+    by_root = free[~alone][np.argsort(tied_to[free[~alone]], kind="stable")]
+    roots, starts = np.unique(tied_to[by_root], return_index=True)
+    cuts, linked = [], 0
+    for root, start in zip(roots.tolist(), starts.tolist(), strict=True):
+        linked += int(n_tied[root])
+        if linked > _MOST_LINKED and start > 0:
+            cuts.append(start)
+            linked = int(n_tied[root])
+    return [free[alone], *np.split(by_root, cuts)]
 
 
 def _pool_ids(prefix: str, start: int, n_pools: int) -> pa.Array:

@@ -187,8 +187,8 @@ def _grow(desk: Desk, beliefs: Beliefs, tally: Tally) -> bool:
 
 
 @kernel
-def _climb(desk: Desk, beliefs: Beliefs, tally: Tally) -> None:
-    """Change the best set one sample at a time, or one for another, as long as that makes it better."""
+def _climb(desk: Desk, beliefs: Beliefs, tally: Tally, swaps: bool) -> None:
+    """Change the best set one sample at a time, and one for another if asked, as long as that makes it better."""
     n = desk.odds.size
     improved = True
     while improved and tally.n_looked[0] < beliefs.n_fits:
@@ -202,7 +202,7 @@ def _climb(desk: Desk, beliefs: Beliefs, tally: Tally) -> None:
                 attempt[row] = desk.most[row] - 1.0
             _try(desk, beliefs, tally, trial, attempt)
         improved = tally.best[0] > before
-        if improved:
+        if improved or not swaps:
             continue
         for out in range(n):
             if improved or not chosen[out]:
@@ -272,8 +272,7 @@ def search(parts: Parts, read: Read, beliefs: Beliefs, first: int, last: int, fo
         ended = _grow(desk, beliefs, tally) and n == samples.size
         if beliefs.outlier > 0.0:
             _set_aside(desk, beliefs, tally)
-        if not ended or (desk.sd.size > 0 and desk.sd.max() > _LOOSE):
-            _climb(desk, beliefs, tally)
+        _climb(desk, beliefs, tally, not ended or desk.sd.max() > _LOOSE)
         off = np.empty(desk.outcome.size)
         for row in range(n):
             sample = samples[rows[row]]
