@@ -60,7 +60,7 @@ def time_rows(repeat: int = 7) -> list[dict[str, Any]]:
     return rows
 
 
-def test_rows() -> list[dict[str, Any]]:
+def mean_rows() -> list[dict[str, Any]]:
     """Return the mean tests of 96 samples by family, here and there."""
     found = [poolkit.compare_designs(96, max_positives=most).set_index("family") for most in (1, 2)]
     rows = []
@@ -87,7 +87,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(words)
-    times, tests = time_rows(given.repeat), test_rows()
+    times, tests = time_rows(given.repeat), mean_rows()
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"poolkit {poolkit.__version__}, {os.cpu_count()} cores, load {load}")
     print(f"{'task':<24}{'median s':>9}{'least':>8}{'cpu':>8}{'peer s':>8}{'reach':>7}")
