@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from poolkit.assays import Assay
-    from poolkit.deconvolution import (
-        Estimate,
-        NextPools,
-        adaptive_tests,
-        estimate,
-        hierarchical_tests,
-        next_pools,
-        pooling_bound,
     from poolkit.assays import Assay, Dilution, fit_dilution
     from poolkit.deconvolution import (
         Candidates,
         Decoded,
+        Estimate,
         NextPools,
         adaptive_tests,
         decode,
+        estimate,
         find_discordant,
         hierarchical_tests,
         next_pools,
@@ -50,15 +43,6 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
-    "assays": ("Assay",),
-    "deconvolution": (
-        "Estimate",
-        "NextPools",
-        "adaptive_tests",
-        "estimate",
-        "hierarchical_tests",
-        "next_pools",
-        "pooling_bound",
     "assays": (
         "Assay",
         "Dilution",
@@ -67,9 +51,11 @@ _ROOMS = {
     "deconvolution": (
         "Candidates",
         "Decoded",
+        "Estimate",
         "NextPools",
         "adaptive_tests",
         "decode",
+        "estimate",
         "find_discordant",
         "hierarchical_tests",
         "next_pools",
@@ -132,8 +118,8 @@ __all__ = [
     "Day",
     "Decoded",
     "DesignError",
-    "Estimate",
     "Dilution",
+    "Estimate",
     "Failures",
     "FormatError",
     "History",
@@ -151,10 +137,10 @@ __all__ = [
     "check_proof",
     "compare_designs",
     "conform",
-    "estimate",
     "decode",
     "design",
     "design_names",
+    "estimate",
     "find_discordant",
     "fit_dilution",
     "hierarchical_tests",
