@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolkit import Assay
 from poolkit.deconvolution.posterior import EFFORT, evidence_of, posterior_of
 from poolkit.kernels.posterior import IMPOSSIBLE, NESTED, PROPAGATED
-from tests.deconvolution.decoding import LOOKS, batches
+from tests.deconvolution.decoding import LOOKS, Batch, batches
 from tests.reference import decoding as twin
 
 
@@ -92,3 +93,22 @@ def test_propagation_is_exact_where_pools_do_not_cross(batch):
     wanted, _ = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
     if wanted is not None and PROPAGATED in found.beliefs.method:
         assert found.beliefs.probability == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sixteen_samples_of_crossing_pools(seed, small):
+    """The same 2^16 truths, weighed by numpy."""
+    n = 8 if small else 16
+    rng = np.random.default_rng(seed)
+    pools = [np.sort(rng.choice(n, rng.integers(2, 7), replace=False)) for _ in range(9)]
+    looks = rng.integers(0, 3, (9, 2))
+    priors = rng.random(n) * 0.6
+    batch = Batch(n, pools, looks.tolist(), priors.tolist(), Assay(((1, 0.97), (6, 0.85)), 0.97, "independent"))
+    truths = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    weights = np.where(truths == 1, priors, 1 - priors).prod(axis=1)
+    for members, (yes, no) in zip(pools, looks, strict=True):
+        chance = np.array([batch.reactive(len(members), k) for k in range(len(members) + 1)])
+        chance = chance[truths[:, members].sum(axis=1)]
+        weights *= chance**yes * (1 - chance) ** no
+    wanted = weights @ truths / weights.sum()
+    assert believed(batch).beliefs.probability == pytest.approx(wanted, rel=1e-12, abs=1e-12)
