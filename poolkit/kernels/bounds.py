@@ -60,7 +60,7 @@ def popcount(word: np.uint64) -> int:
     word = word - ((word >> _ONE) & _ODD)
     word = (word & _PAIRS) + ((word >> _TWO) & _PAIRS)
     word = (word + (word >> _FOUR)) & _NIBBLES
-    return int((word * _BYTES) >> _LAST)
+    return int(np.int64((word * _BYTES) >> _LAST))
 
 
 @kernel

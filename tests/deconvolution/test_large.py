@@ -33,8 +33,8 @@ def test_a_proved_search_is_the_enumeration(small):
     for seed in range(2 if small else 12):
         graph, read, infected = drawn("array-4x4", 2, NOISY, seed)
         prior = np.full(infected.size, 0.05)
-        every = posterior_of(graph, read, prior, EFFORT._replace(n_enumerated=16))
-        by_search = posterior_of(graph, read, prior, EFFORT._replace(n_enumerated=0))
+        every = posterior_of(graph, read, prior, EFFORT._replace(n_open=0, n_enumerated=16))
+        by_search = posterior_of(graph, read, prior, EFFORT._replace(n_open=0, n_enumerated=0, n_steps=10**8))
         assert every.beliefs.method.tolist() == [ENUMERATED]
         assert by_search.beliefs.method.tolist() == [SEARCHED]
         assert by_search.beliefs.error[0] <= 1e-9
@@ -48,17 +48,17 @@ def test_likely_sets_and_propagation_are_near_what_is_proved(small):
         graph, read, infected = drawn("array-4x4", 1, NOISY, seed)
         prior = np.full(infected.size, 0.02)
         proved = posterior_of(graph, read, prior, EFFORT).beliefs.probability
-        likely = posterior_of(graph, read, prior, EFFORT._replace(n_enumerated=0, n_proved=0, reach=12.0))
+        likely = posterior_of(graph, read, prior, EFFORT._replace(n_open=0, n_enumerated=0, n_proved=0, reach=12.0))
         assert likely.beliefs.method.tolist() == [APPROXIMATED]
         assert likely.beliefs.probability == pytest.approx(proved, abs=0.01)
-        passed = posterior_of(graph, read, prior, EFFORT._replace(n_enumerated=0, n_proved=0, n_steps=0))
+        passed = posterior_of(graph, read, prior, EFFORT._replace(n_open=0, n_enumerated=0, n_proved=0, n_likely=-1))
         assert passed.beliefs.method.tolist() == [PROPAGATED]
         assert passed.beliefs.probability == pytest.approx(proved, abs=0.05)
 
 
 def test_what_did_not_come_to_rest_says_so():
     graph, read, infected = drawn("array-4x4", 2, NOISY, 0)
-    hasty = EFFORT._replace(n_enumerated=0, n_proved=0, n_steps=0, n_rounds=1)
+    hasty = EFFORT._replace(n_open=0, n_enumerated=0, n_proved=0, n_likely=-1, n_rounds=1)
     found = posterior_of(graph, read, np.full(infected.size, 0.05), hasty)
     assert found.beliefs.method.tolist() == [UNCONVERGED]
 
