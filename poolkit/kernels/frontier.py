@@ -114,14 +114,14 @@ def run_sweep(sweep: Sweep, width: int, odds: NDArray[np.float64], parts: Parts,
                 beliefs.probability[sample] = yes / (no + yes)
         beliefs.margin[part] = max(np.log(total / second), 0.0) if second > 0.0 else np.inf
     beliefs.error[part] = 0.0
-    state = np.int64(0)
+    state = 0
     for i in range(n):
-        mask = sweep.mask[i]
+        mask = int(sweep.mask[i])
         infected = own[i] * backward[i, state | mask] > backward[i, state] * (1.0 + TIE)
         beliefs.likely[parts.samples[start + i]] = infected
         state = state | mask if infected else state
         for k in range(sweep.closes[i], sweep.closes[i + 1]):
-            state &= ~(np.int64(1) << sweep.bit[sweep.closed[k]])
+            state &= ~(1 << int(sweep.bit[sweep.closed[k]]))
     return True
 
 
