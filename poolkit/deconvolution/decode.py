@@ -21,7 +21,7 @@ from poolkit.schemas.tables import CALLS_MADE
 ANSWERS = ("negative", "positive", "retest")
 CERTAINTIES = ("definite", "exact", "approximate", "unconverged")
 METHODS = (
-    *("elimination", "alone", "nested", "enumeration", "search"),
+    *("elimination", "alone", "nested", "pool states", "enumeration", "search"),
     *("likely sets", "belief propagation", "unconverged", "impossible"),
 )
 SAYS = ("negative", "positive", "unknown")

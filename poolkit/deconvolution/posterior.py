@@ -156,7 +156,15 @@ def components_of(graph: Graph, n_samples: int) -> tuple[NDArray[np.int32], int]
 
 
 EFFORT = Effort(
-    n_nested=1_000_000, n_enumerated=16, error=1e-9, n_steps=1_000_000, n_proved=128, n_rounds=500, reach=7.0
+    n_nested=1_000_000,
+    n_open=14,
+    n_enumerated=16,
+    error=1e-9,
+    n_steps=50_000,
+    n_likely=500_000,
+    n_proved=64,
+    n_rounds=500,
+    reach=6.0,
 )
 
 

@@ -89,7 +89,7 @@ def _descend(setting: Setting, path: Path, found: Found, effort: Effort) -> bool
     """Search depth first, the likeliest first; returns false when the steps ran out."""
     path.listed[0, :] = setting.order[: path.listed.shape[1]]
     path.n_listed[0] = path.listed.shape[1]
-    steps = effort.n_steps
+    steps = effort.n_likely
     depth = 0
     entered = True
     while depth >= 0:

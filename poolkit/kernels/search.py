@@ -20,9 +20,11 @@ class Effort(NamedTuple):
     """How much is tried."""
 
     n_nested: int  # pools of the largest component that is tried as a tree
+    n_open: int  # pools that a sweep over pool states may hold open at once
     n_enumerated: int  # samples of the largest component that is enumerated
     error: float  # what a probability may be wrong by and still count as exact
-    n_steps: int  # samples looked at by the search of one component
+    n_steps: int  # samples looked at by the search of one component with proof
+    n_likely: int  # and without
     n_proved: int  # samples of the largest component whose search is tried with proof
     n_rounds: int  # of belief propagation
     reach: float  # a set so much less probable (log) than the best is not looked at where nothing is proved

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from poolkit import Assay
 from poolkit.deconvolution.posterior import EFFORT, evidence_of, posterior_of
-from poolkit.kernels.posterior import IMPOSSIBLE, NESTED, PROPAGATED
+from poolkit.kernels.posterior import IMPOSSIBLE, NESTED, PROPAGATED, SWEPT
 from tests.deconvolution.decoding import LOOKS, Batch, batches
 from tests.reference import decoding as twin
 
@@ -40,19 +40,19 @@ def check(batch, found, within=1e-12):
 
 @given(batch=batches())
 def test_enumeration_is_the_sum_over_every_truth(batch):
-    check(batch, believed(batch, EFFORT._replace(n_nested=0)))
+    check(batch, believed(batch, EFFORT._replace(n_nested=0, n_open=0)))
 
 
 @given(batch=batches())
 def test_the_search_leaves_out_no_more_than_it_says(batch):
-    effort = EFFORT._replace(n_nested=0, n_enumerated=0)
+    effort = EFFORT._replace(n_nested=0, n_open=0, n_enumerated=0, n_steps=10**8)
     found = believed(batch, effort)
     check(batch, found, within=1e-9)
 
 
 @given(batch=batches())
 def test_a_hasty_search_says_what_it_may_be_wrong_by(batch):
-    found = believed(batch, EFFORT._replace(n_nested=0, n_enumerated=0, error=0.3))
+    found = believed(batch, EFFORT._replace(n_nested=0, n_open=0, n_enumerated=0, error=0.3))
     wanted, _ = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
     if wanted is not None:
         error = np.concatenate((found.beliefs.error, [0.0]))[found.part]
@@ -89,7 +89,7 @@ def test_nested_pools_are_the_sum_over_every_truth(batch):
 def test_propagation_is_exact_where_pools_do_not_cross(batch):
     pools = batch.pools[:1] + [[sample] for sample in range(batch.n_samples)]
     batch = batch._replace(pools=pools, looks=(batch.looks * batch.n_samples * 2)[: len(pools)])
-    found = believed(batch, EFFORT._replace(n_nested=0, n_enumerated=0, n_proved=0, n_steps=-1))
+    found = believed(batch, EFFORT._replace(n_nested=0, n_open=0, n_enumerated=0, n_proved=0, n_likely=-1))
     wanted, _ = twin.posterior(batch.pools, batch.looks, batch.priors, batch.reactive)
     if wanted is not None and PROPAGATED in found.beliefs.method:
         assert found.beliefs.probability == pytest.approx(wanted, abs=1e-5)
@@ -112,3 +112,11 @@ def test_sixteen_samples_of_crossing_pools(seed, small):
         weights *= chance**yes * (1 - chance) ** no
     wanted = weights @ truths / weights.sum()
     assert believed(batch).beliefs.probability == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+
+
+@given(batch=batches())
+def test_a_sweep_over_pool_states_is_the_sum_over_every_truth(batch):
+    batch = batch._replace(assay=Assay(batch.assay.sensitivity, batch.assay.specificity))
+    found = believed(batch, EFFORT._replace(n_nested=0, n_enumerated=0))
+    check(batch, found)
+    assert set(found.beliefs.method.tolist()) <= {SWEPT, IMPOSSIBLE}
