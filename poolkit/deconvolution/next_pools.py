@@ -125,7 +125,7 @@ def next_pools(
     >>> people = pa.table({"sample_id": [f"S{k}" for k in range(1, 11)], "probability": [0.01] * 10})
     >>> first = next_pools(MEMBERS.empty(), CALLS.empty(), prior=people, assay=Assay())
     >>> first.pools.to_pylist()
-    [{'pool_id': 'N000001', 'formed': 'laboratory', 'n_members': 10, 'stage': 1}]
+    [{'pool_id': 'N000001', 'formed': 'laboratory', 'n_members': 10, 'stage': 1, 'design': None, 'block_id': None}]
     >>> calls = pa.table({"specimen_id": ["N000001"], "call": ["positive"]})
     >>> then = next_pools(first.members, calls, prior=people, assay=Assay(), start=2)
     >>> then.members["sample_id"].to_pylist(), then.pools["stage"].to_pylist()
