@@ -31,6 +31,7 @@ class _Tree(NamedTuple):
     stage: NDArray[np.int8]
     slot: NDArray[np.int32]
     cover: NDArray[np.int32]  # of each pool, candidates not left out
+    bare: NDArray[np.int32]  # of each candidate, reactive pools that nobody who is in explains
     starts: NDArray[np.int64]  # the pools of a candidate, by their place
     pools: NDArray[np.int32]
 
@@ -179,14 +180,49 @@ def _keep(leaves: Leaves, n_kept: int, state: NDArray[np.int8], value: float) ->
 
 
 @kernel
-def _look(desk: Desk, tree: _Tree, slot: int) -> tuple[float, float, int, bool]:
+def _bare(desk: Desk, tree: _Tree) -> tuple[int, int, int]:
+    """Count for each open candidate the reactive pools that nobody who is in explains.
+
+    Returns how many such pools there are, how many one candidate explains at most, and who is the only one left for one
+    of them, -1 for nobody.
+    """
+    tree.bare[:] = 0
+    n_bare = 0
+    forced = -1
+    for pool in range(desk.outcome.size):
+        if desk.outcome[pool] != REACTIVE:
+            continue
+        explained = False
+        for k in range(desk.edges[pool], desk.edges[pool + 1]):
+            explained = explained or tree.state[desk.inside[k]] == _IN
+        if explained:
+            continue
+        n_bare += 1
+        for k in range(desk.edges[pool], desk.edges[pool + 1]):
+            row = desk.inside[k]
+            if tree.state[row] == _OPEN:
+                tree.bare[row] += 1
+                if tree.cover[pool] == 1:
+                    forced = row
+    most = 1
+    for row in range(tree.bare.size):
+        most = max(most, tree.bare[row])
+    return n_bare, most, forced
+
+
+@kernel
+def _look(desk: Desk, beliefs: Beliefs, tree: _Tree, slot: int) -> tuple[float, float, int, bool]:
     """Return the bound of a node, the log weight of who is in, and whom to decide next and how first; -1 for nobody.
 
-    The bound: whoever is open may stay for nothing, and whoever is in costs at least what it costs beside all of them.
+    The bound: whoever is open may stay for nothing, and whoever is in costs at least what it costs beside all of them;
+    and the pools that nobody explains yet need as many more as they cannot do without.
     """
+    is_law = beliefs.uncovered < FORBIDDEN
+    n_bare, most_bare, forced = _bare(desk, tree)
     bound = tree.totals[slot, 0]
     value = tree.totals[slot, 0] + tree.totals[slot, 1]
     widest = -1.0
+    cheapest = np.inf
     pick = -1
     is_in = False
     for row in range(tree.state.size):
@@ -196,14 +232,21 @@ def _look(desk: Desk, tree: _Tree, slot: int) -> tuple[float, float, int, bool]:
         cost = -desk.odds[row] - 0.5 * np.log(tree.inverse[slot, row, row])
         if tree.state[row] == _IN:
             bound += cost
-            value = np.inf if load <= 0.0 else value - desk.odds[row]
+            value = np.inf if load <= 0.0 and desk.trusted.any() else value - desk.odds[row]
             continue
         bound += min(cost, 0.0)
+        cheapest = min(cheapest, cost)
         gain = 0.5 * load * load / tree.inverse[slot, row, row] if load > 0.0 else 0.0
+        gain += cost * tree.bare[row] / most_bare
         if abs(gain - cost) > widest:
             widest = abs(gain - cost)
             pick = row
-            is_in = gain > cost
+            is_in = gain >= cost
+    if is_law and n_bare > 0 and pick >= 0:
+        bound += max(cheapest, 0.0) * ((n_bare + most_bare - 1) // most_bare)
+        if forced >= 0:
+            pick = forced
+            is_in = True
     return bound, value, pick, is_in
 
 
@@ -224,6 +267,7 @@ def branch(desk: Desk, beliefs: Beliefs, leaves: Leaves, n_nodes: int) -> tuple[
         np.zeros(n + 1, np.int8),
         np.zeros(n + 1, np.int32),
         np.empty(desk.outcome.size, np.int32),
+        np.empty(n, np.int32),
         np.zeros(n + 1, np.int64),
         np.empty(desk.inside.size, np.int32),
     )
@@ -241,7 +285,7 @@ def branch(desk: Desk, beliefs: Beliefs, leaves: Leaves, n_nodes: int) -> tuple[
             visited += 1
             if visited > n_nodes:
                 return n_kept, False
-            bound, value, pick, is_in = _look(desk, tree, slot)
+            bound, value, pick, is_in = _look(desk, beliefs, tree, slot)
             if pick < 0 and value <= best + WINDOW:
                 n_kept = _keep(leaves, n_kept, tree.state, value)
                 best = min(best, value)

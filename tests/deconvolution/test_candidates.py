@@ -181,6 +181,26 @@ def test_published_instances_are_decoded(small):
         assert Batches(transversal(31, 961), 8, 100).exact() >= 0.9
 
 
+def test_calls_alone_are_the_smallest_sets_that_explain_them(small):
+    """Without any Ct what is left is prior and coverage: fewest infected, as many as every pool needs."""
+    batches = Batches(transversal(31, 961), 6, 3 if small else 30)
+    members, calls = batches.tables()
+    said = pa.array(np.where(calls["ct_cycles"].is_null().to_numpy(), "negative", "positive"))
+    no_ct = pa.nulls(calls.num_rows, pa.float64())
+    calls = pa.table({"specimen_id": calls["specimen_id"], "call": said, "ct_cycles": no_ct})
+    found = rank_candidates(members, calls, dilution=SHARP, prior=6 / 961)
+    chosen = np.zeros(batches.infected.size, bool)
+    chosen[list(most_probable(found))] = True
+    # Every reactive pool holds one of the set, no negative one does, and nobody needs more than the truth has.
+    sizes = chosen.reshape(batches.infected.shape).sum(axis=1)
+    assert (sizes <= batches.infected.sum(axis=1)).all()
+    assert found.sets["n_unexplained"].to_pylist() == [0] * found.sets.num_rows
+    n_sets = np.zeros(batches.off.size, int)
+    np.add.at(n_sets, batches.pools_of.reshape(chosen.size, -1)[chosen].ravel(), 1)
+    reactive = np.array([each == "positive" for each in said.to_pylist()])
+    assert ((n_sets > 0) == reactive).all()
+
+
 def test_a_wrong_sd_costs_little(small):
     """The sd believed is half or twice the true one: still .95 of 45x105 are right, and .8 of 93x961."""
     some = Batches(transversal(15, 105), 5, 40 if small else 200)
