@@ -36,6 +36,10 @@ class NextPools(NamedTuple):
     members: pa.Table
     standing: pa.Table
 
+    def __repr__(self) -> str:
+        """Give the row count of each table."""
+        return f"NextPools({', '.join(f'{each.name}={getattr(self, each.name).num_rows}' for each in fields(self))})"
+
 
 def next_pools(
     members: Any,
