@@ -298,8 +298,8 @@ def _methods(believed: Posterior, graph: Graph, component: NDArray[np.int32], n_
     np.maximum.at(method, component[(believed.part < 0) & (believed.state < 0)], np.int8(methods.ALONE))
     inside = np.flatnonzero(believed.part >= 0)
     np.maximum.at(method, component[inside], believed.beliefs.method[believed.part[inside]])
-    for pool in np.flatnonzero(believed.conflict):
-        method[component[graph.members[graph.offsets[pool]]]] = methods.IMPOSSIBLE
+    conflict = np.flatnonzero(believed.conflict)
+    method[component[graph.members[graph.offsets[conflict]]]] = methods.IMPOSSIBLE
     return method
 
 
