@@ -2,13 +2,13 @@
 
     python benchmarks/bench_decoding.py [--batches 1000] [--samples 1000000] [--repeat 5] [--json FILE]
 
-A row a task. ``ms`` is wall time a batch (a block of pools), many batches at once on all processors, compiled: from the
-graph of pools and what each said to probabilities and the most probable set; ``arrow ms`` the same through
-`poolkit.decode`, from Arrow tables to Arrow tables. ``cpu ms`` is the processor time of ``ms``, which the work of others
-lengthens less: on idle processors ``ms`` is about that divided by their number (the day's kernels run on one).
-``exact`` is the part of the batches whose most probable set is the truth, to the last sample; where the assay is perfect
-all sets are weighed with proof, so that no binary decoder can be right more often than by luck. Peers' figures are
-quoted, not measured here:
+A row a task. ``ms`` is wall time a batch (a block of pools), many batches at once on all processors, compiled: from
+the graph of pools and what each said to probabilities and the most probable set; ``arrow ms`` the same through
+`poolkit.decode`, from Arrow tables to Arrow tables. ``cpu ms`` is the processor time of ``ms``, which the work of
+others lengthens less: on idle processors ``ms`` is about that divided by their number (the day's kernels run on one).
+``exact`` is the part of the batches whose most probable set is the truth, to the last sample; where the assay is
+perfect all sets are weighed with proof, so that no binary decoder can be right more often than by luck. Peers' figures
+are quoted, not measured here:
 
 - google: google-research/group_testing, loopy belief propagation on jax 0.10.2, two cores, same se and sp.
 - ILP: PyPI GroupTesting 0.1.0 with CBC.

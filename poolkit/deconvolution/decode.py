@@ -132,8 +132,9 @@ def decode(
     would leave without anybody are tested again, all of them; so are samples whose component did not converge.
 
     Certain samples are taken out first; then each component that is left is decoded by the first that fits: a sum over
-    the number of infected where pools are nested, all sets up to 16 samples, branch and bound over sets with a proved
-    bound on the weight left out, the likely sets alone, or damped belief propagation. The last two are approximate.
+    the number of infected where pools are nested; a sweep over which pools hold somebody infected, where few are open
+    at once (arrays, cubes, binary designs); all sets up to 16 samples; branch and bound over sets with a proved bound
+    on the weight left out; the likely sets alone; or damped belief propagation. The last two are approximate.
 
     Examples
     --------
