@@ -2,11 +2,13 @@
 
     python benchmarks/bench_decoding.py [--batches 1000] [--samples 1000000] [--repeat 5] [--json FILE]
 
-A row a task. ``ms`` is wall time a batch (a block of pools), many batches at once on all processors, compiled: from the
-graph of pools and what each said to probabilities and the most probable set; ``arrow ms`` the same through
-`poolkit.decode`, from Arrow tables to Arrow tables. ``exact`` is the part of the batches whose most probable set is the
-truth, to the last sample; where the assay is perfect all sets are weighed with proof, so that no binary decoder can be
-right more often on these batches but by luck. Peers' figures are quoted, not measured here:
+A row a task. ``ms`` is wall time a batch (a block of pools), many batches at once on all processors, compiled: from
+the graph of pools and what each said to probabilities and the most probable set; ``arrow ms`` the same through
+`poolkit.decode`, from Arrow tables to Arrow tables. ``cpu ms`` is the processor time of ``ms``, which the work of
+others lengthens less: on idle processors ``ms`` is about that divided by their number (the day's kernels run on one).
+``exact`` is the part of the batches whose most probable set is the truth, to the last sample; where the assay is
+perfect all sets are weighed with proof, so that no binary decoder can be right more often than by luck. Peers' figures
+are quoted, not measured here:
 
 - google: google-research/group_testing, loopy belief propagation on jax 0.10.2, two cores, same se and sp.
 - ILP: PyPI GroupTesting 0.1.0 with CBC.
@@ -46,7 +48,8 @@ class Row:
 
     task: str
     decoder: str
-    ms: float | None
+    ms: float
+    cpu_ms: float
     arrow_ms: float | None
     exact: float | None
     note: str
@@ -91,15 +94,16 @@ def batches_of(name: str, n_batches: int, n_infected: int, assay: Assay, seed: i
     )
 
 
-def timed(work: Callable[[], Any], repeat: int) -> float:
-    """Return the median time in milliseconds, once it has run."""
+def timed(work: Callable[[], Any], repeat: int) -> tuple[float, float]:
+    """Return the median wall time and the median processor time in milliseconds, once it has run."""
     work()
-    took = []
+    took, used = [], []
     for _ in range(repeat):
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         work()
         took.append(1e3 * (time.perf_counter() - began))
-    return median(took)
+        used.append(1e3 * (time.process_time() - began_cpu))
+    return median(took), median(used)
 
 
 def decode_row(task: str, name: str, n_infected: int, assay: Assay, peer: str, args: argparse.Namespace) -> list[Row]:
@@ -130,17 +134,26 @@ def decode_row(task: str, name: str, n_infected: int, assay: Assay, peer: str, a
             "call": np.where(drawn.reactive, "positive", "negative"),
         }
     )
-    arrow = timed(lambda: poolkit.decode(members, calls, prior=drawn.prior, assay=assay), 1 + args.repeat // 2)
-    per_batch = timed(believe, args.repeat) / n_batches
+    arrow, _ = timed(lambda: poolkit.decode(members, calls, prior=drawn.prior, assay=assay), 1 + args.repeat // 2)
+    took, used = timed(believe, args.repeat)
     standing = elimination.Eliminated(np.empty(prior.size, np.int8), np.empty(drawn.n_pools, np.int8))
     reads = np.where(drawn.reactive, elimination.READS_POSITIVE, elimination.READS_NEGATIVE).astype(np.int8)
-    comp = timed(lambda: elimination.eliminate(graph, reads, 0, standing), args.repeat) / n_batches
+    comp, comp_used = timed(lambda: elimination.eliminate(graph, reads, 0, standing), args.repeat)
     held = (standing.standing != elimination.CLEARED).reshape(drawn.infected.shape)
     comp_exact = float((held == drawn.infected).all(axis=1).mean())
     comp_brier = float((held ^ drawn.infected).mean())
     return [
-        Row(task, "decode", per_batch, arrow / n_batches, exact, f"Brier {brier:.2e}", peer),
-        Row(task, "elimination", comp, None, comp_exact, f"Brier {comp_brier:.2e} (candidates called)", ""),
+        Row(task, "decode", took / n_batches, used / n_batches, arrow / n_batches, exact, f"Brier {brier:.2e}", peer),
+        Row(
+            task,
+            "elimination",
+            comp / n_batches,
+            comp_used / n_batches,
+            None,
+            comp_exact,
+            f"Brier {comp_brier:.2e} (candidates called)",
+            "",
+        ),
     ]
 
 
@@ -181,11 +194,11 @@ def ten_in_one(args: argparse.Namespace) -> list[Row]:
         poolkit.process(day)
     finally:
         kernels.settle, kernels.posterior, pipeline.resolve = settle, posterior, resolve
-    kernel = timed(lambda: (settle(*seen["settle"][0]), posterior(*seen["posterior"][0])), args.repeat)
+    kernel, used = timed(lambda: (settle(*seen["settle"][0]), posterior(*seen["posterior"][0])), args.repeat)
     given, named = seen["resolve"]
-    whole = timed(lambda: resolve(*given, **named), args.repeat)
+    whole, _ = timed(lambda: resolve(*given, **named), args.repeat)
     note = f"{args.samples / 1e3 / kernel:.0f} M samples/s in the kernels"
-    return [Row(f"10-in-1, {args.samples:,} samples", "posterior and orders", kernel, whole, None, note, "none")]
+    return [Row(f"10-in-1, {args.samples:,} samples", "posterior and orders", kernel, used, whole, None, note, "none")]
 
 
 def calibration(args: argparse.Namespace) -> list[Row]:
@@ -211,7 +224,7 @@ def calibration(args: argparse.Namespace) -> list[Row]:
     says = np.concatenate((reacts, alone))
     read = evidence_of(graph, says.astype(np.int32), (~says).astype(np.int32), assay)
     probability = posterior_of(graph, read, risk, EFFORT).beliefs.probability
-    took = timed(lambda: posterior_of(graph, read, risk, EFFORT), args.repeat)
+    took, used = timed(lambda: posterior_of(graph, read, risk, EFFORT), args.repeat)
     outside, parts = 0, []
     for part in np.array_split(np.argsort(probability, kind="stable"), 10):
         expected, seen = probability[part].sum(), infected[part].sum()
@@ -222,7 +235,7 @@ def calibration(args: argparse.Namespace) -> list[Row]:
     rule[retested] &= alone
     brier, of_rule = ((probability - infected) ** 2).mean(), (rule ^ infected).mean()
     note = f"{outside} of 10 parts outside 99 %: {' '.join(parts)}; Brier {brier:.2e}, Dorfman rule {of_rule:.2e}"
-    return [Row(f"calibration, {n:,} samples", "decode", took, None, None, note, "")]
+    return [Row(f"calibration, {n:,} samples", "decode", took, used, None, None, note, "")]
 
 
 ROWS = (pbest, kirkman_small, kirkman_large, ten_in_one, calibration)
@@ -238,10 +251,10 @@ def main() -> None:
     args = parser.parse_args()
     load = os.getloadavg()[0]
     title = f"poolkit {poolkit.__version__}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}"
-    shown = Table("task", "decoder", "ms", "arrow ms", "exact", "note", "peer", title=title)
+    shown = Table("task", "decoder", "ms", "cpu ms", "arrow ms", "exact", "note", "peer", title=title)
     rows = [row for measure in ROWS for row in measure(args)]
     for row in rows:
-        figures = ["" if value is None else f"{value:.3g}" for value in (row.ms, row.arrow_ms, row.exact)]
+        figures = ["" if value is None else f"{value:.3g}" for value in (row.ms, row.cpu_ms, row.arrow_ms, row.exact)]
         shown.add_row(row.task, row.decoder, *figures, row.note, row.peer)
     Console(width=180).print(shown)
     if args.json:

@@ -132,8 +132,9 @@ def decode(
     would leave without anybody are tested again, all of them; so are samples whose component did not converge.
 
     Certain samples are taken out first; then each component that is left is decoded by the first that fits: a sum over
-    the number of infected where pools are nested, all sets up to 16 samples, branch and bound over sets with a proved
-    bound on the weight left out, the likely sets alone, or damped belief propagation. The last two are approximate.
+    the number of infected where pools are nested; a sweep over which pools hold somebody infected, where few are open
+    at once (arrays, cubes, binary designs); all sets up to 16 samples; branch and bound over sets with a proved bound
+    on the weight left out; the likely sets alone; or damped belief propagation. The last two are approximate.
 
     Examples
     --------
@@ -291,8 +292,8 @@ def _methods(believed: Posterior, graph: Graph, component: NDArray[np.int32], n_
     np.maximum.at(method, component[(believed.part < 0) & (believed.state < 0)], np.int8(methods.ALONE))
     inside = np.flatnonzero(believed.part >= 0)
     np.maximum.at(method, component[inside], believed.beliefs.method[believed.part[inside]])
-    for pool in np.flatnonzero(believed.conflict):
-        method[component[graph.members[graph.offsets[pool]]]] = methods.IMPOSSIBLE
+    conflict = np.flatnonzero(believed.conflict)
+    method[component[graph.members[graph.offsets[conflict]]]] = methods.IMPOSSIBLE
     return method
 
 
