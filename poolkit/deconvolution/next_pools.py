@@ -38,7 +38,8 @@ class NextPools(NamedTuple):
 
     def __repr__(self) -> str:
         """Give the row count of each table."""
-        return f"NextPools({', '.join(f'{each.name}={getattr(self, each.name).num_rows}' for each in fields(self))})"
+        counts = zip(self._fields, self, strict=True)
+        return f"NextPools({', '.join(f'{name}={rows.num_rows}' for name, rows in counts)})"
 
 
 def next_pools(
