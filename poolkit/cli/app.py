@@ -10,6 +10,7 @@ import typer
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
 from poolkit.cli.compare import compare
+from poolkit.cli.decode import decode
 from poolkit.cli.demo import demo
 from poolkit.cli.design import design
 from poolkit.cli.doctor import doctor
@@ -60,6 +61,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     protocols,
     design,
     compare,
+    decode,
 )
 
 # `next` is a word of Python itself.

@@ -23,6 +23,9 @@ def next_plates(
         list[Path] | None,
         typer.Option("--design", help="The table of a design of one's own; may be repeated.", metavar="FILE"),
     ] = None,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Choose the next pools by what is known of each sample.")
+    ] = False,
     wells: Annotated[PlateSize, typer.Option("--wells", help="Wells of a plate.")] = PlateSize.SMALL,
     file_format: Annotated[Format, typer.Option("--format", help="What the tables are written as.")] = Format.PARQUET,
     data: InData = None,
@@ -38,7 +41,7 @@ def next_plates(
         refuse_full(out)
         known = tuple(design(path) for path in designs or [])
         with Lab.open(store, data=data, create=False) as lab:
-            found = lab.next_pools(designs=known)
+            found = lab.next_pools(designs=known, adaptive=adaptive, protocol=protocol)
             commits = lab.commits()
             rules = lab.rules(protocol)
         stem, seed = stem_of(commits[-1].computed_at if commits else None, found.specimens)

@@ -5,14 +5,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from poolkit.assays import Assay
-from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Looked, Standing, look, stand
+from poolkit.deconvolution.looks import Looked, look
+from poolkit.deconvolution.open_samples import NEGATIVE, OPEN, POSITIVE, Standing, stand
 from poolkit.deconvolution.plans import Joint, Method, Rules, first_pools, plan
 from poolkit.errors import DesignError, Problem
-from poolkit.schemas import MEMBERS, POOLS
+from poolkit.schemas import MEMBERS, POOLS, conform
 
 _DIGITS = 6
+# Samples that pools across components may tie together, so that all their truths can still be added up.
+_MOST_LINKED = 30
 _ANSWERS = {NEGATIVE: "negative", OPEN: "open", POSITIVE: "positive"}
 
 
@@ -32,6 +36,11 @@ class NextPools(NamedTuple):
     members: pa.Table
     standing: pa.Table
 
+    def __repr__(self) -> str:
+        """Give the row count of each table."""
+        counts = zip(self._fields, self, strict=True)
+        return f"NextPools({', '.join(f'{name}={rows.num_rows}' for name, rows in counts)})"
+
 
 def next_pools(
     members: Any,
@@ -42,7 +51,8 @@ def next_pools(
     pools: Any = None,
     max_pool: int = 10,
     n_pools: int | None = None,
-    cost_missed: float = 100.0,
+    cost_missed: float = 200.0,
+    cost_false: float = 50.0,
     cost_test: float = 1.0,
     method: Method = "nested",
     rounds_left: int | None = None,
@@ -69,8 +79,8 @@ def next_pools(
         Most samples in a new pool.
     n_pools
         Most new pools, what the plate can hold; the likeliest infected come first.
-    cost_missed, cost_test
-        What a wrong answer and a test cost, in the same unit.
+    cost_missed, cost_false, cost_test
+        What a missed infection, a falsely reported one and a test cost, in the same unit.
     method
         ``nested`` search, ``halving``, or mutual ``information``; see Notes.
     rounds_left
@@ -95,8 +105,9 @@ def next_pools(
     **When a sample is settled.** The cheapest further look at a sample is its share of a full pool, ``cost_test /
     max_pool``. It saves at most ``P * cost_missed``, P the posterior. A sample is negative when not even that look
     can pay, ``P * cost_missed <= cost_test / max_pool``; and positive when no test of it alone can,
-    ``(1 - P) * cost_missed <= cost_test``. A negative further needs a negative look of its own, alone or in a pool
-    that was never reactive, of the stage of its last reactive pool or later. All others are open.
+    ``(1 - P) * cost_false <= cost_test``. A negative further needs a negative look of its own, alone or in a pool
+    that was never reactive, of the stage of its last reactive pool or later; a positive a reactive look alone, or
+    that nobody else can have made a pool react. All others are open.
 
     **What is tested.** Samples against whom nothing speaks (never pooled, or back from a reactive pool in which
     another is found) are cut in order of risk into pools of the size that costs least, across components. Of a group
@@ -119,15 +130,15 @@ def next_pools(
     >>> people = pa.table({"sample_id": [f"S{k}" for k in range(1, 11)], "probability": [0.01] * 10})
     >>> first = next_pools(MEMBERS.empty(), CALLS.empty(), prior=people, assay=Assay())
     >>> first.pools.to_pylist()
-    [{'pool_id': 'N000001', 'formed': 'laboratory', 'n_members': 10, 'stage': 1}]
+    [{'pool_id': 'N000001', 'formed': 'laboratory', 'n_members': 10, 'stage': 1, 'design': None, 'block_id': None}]
     >>> calls = pa.table({"specimen_id": ["N000001"], "call": ["positive"]})
     >>> then = next_pools(first.members, calls, prior=people, assay=Assay(), start=2)
     >>> then.members["sample_id"].to_pylist(), then.pools["stage"].to_pylist()
     (['S1', 'S2', 'S3', 'S4'], [2])
     """
-    _check(max_pool, n_pools, cost_missed, cost_test, method, rounds_left, start)
+    _check(max_pool, n_pools, (cost_missed, cost_false, cost_test), method, rounds_left, start)
     looked = look(members, calls, prior, pools)
-    rules = Rules(method, max_pool, rounds_left, 1.0 - cost_test / cost_missed, assay)
+    rules = Rules(method, max_pool, rounds_left, 1.0 - cost_test / cost_false, assay)
     standing = stand(
         looked, assay, negative_below=cost_test / (max_pool * cost_missed), positive_above=rules.positive_above
     )
@@ -144,8 +155,7 @@ def next_pools(
 def _check(
     max_pool: int,
     n_pools: int | None,
-    cost_missed: float,
-    cost_test: float,
+    costs: tuple[float, float, float],
     method: str,
     rounds_left: int | None,
     start: int,
@@ -155,10 +165,11 @@ def _check(
         problems.append(Problem("max_pool", f"must be at least 1, found {max_pool}"))
     if n_pools is not None and n_pools < 1:
         problems.append(Problem("n_pools", f"must be at least 1, found {n_pools}"))
-    if not cost_test > 0.0:
-        problems.append(Problem("cost_test", f"must be above 0, found {cost_test:g}"))
-    if not cost_missed > cost_test:
-        problems.append(Problem("cost_missed", f"must be more than a test costs, found {cost_missed:g}"))
+    if not costs[2] > 0.0:
+        problems.append(Problem("cost_test", f"must be above 0, found {costs[2]:g}"))
+    for name, cost in zip(("cost_missed", "cost_false"), costs, strict=False):
+        if not cost > costs[2]:
+            problems.append(Problem(name, f"must be more than a test costs, found {cost:g}"))
     if method not in ("nested", "halving", "information"):
         problems.append(Problem("method", f"must be nested, halving or information, found {method}"))
     if rounds_left is not None and rounds_left < 1:
@@ -180,9 +191,24 @@ def _choose(standing: Standing, rules: Rules) -> list[list[int]]:
         free[samples] = False
         free[samples[unsuspected]] = True
     chosen += [[s] for s in np.flatnonzero(is_open & (standing.probability < 0.0)).tolist()]
-    rest = np.flatnonzero(free)
-    chosen += [rest[places].tolist() for places in first_pools(standing.probability[rest], rules)]
+    for among in _batches(np.flatnonzero(free), standing.tied_to):
+        chosen += [among[places].tolist() for places in first_pools(standing.probability[among], rules)]
     return chosen
+
+
+def _batches(free: NDArray[np.int64], tied_to: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Divide samples into those that are pooled together: pools tie components together, but not too many."""
+    n_tied = np.bincount(tied_to)
+    alone = n_tied[tied_to[free]] == 1
+    by_root = free[~alone][np.argsort(tied_to[free[~alone]], kind="stable")]
+    roots, starts = np.unique(tied_to[by_root], return_index=True)
+    cuts, linked = [], 0
+    for root, start in zip(roots.tolist(), starts.tolist(), strict=True):
+        linked += int(n_tied[root])
+        if linked > _MOST_LINKED and start > 0:
+            cuts.append(start)
+            linked = int(n_tied[root])
+    return [free[alone], *np.split(by_root, cuts)]
 
 
 def _pool_ids(prefix: str, start: int, n_pools: int) -> pa.Array:
@@ -199,26 +225,25 @@ def _check_ids(ids: pa.Array, looked: Looked) -> None:
 
 
 def _pools(ids: pa.Array, chosen: list[list[int]], stage: int) -> pa.Table:
-    columns = [
-        ids,
-        pa.repeat("laboratory", len(chosen)),
-        pa.array([len(pool) for pool in chosen], pa.int16()),
-        pa.array(np.full(len(chosen), stage, np.int8)),
-    ]
-    return pa.Table.from_arrays(columns, schema=POOLS.schema)
+    made = {
+        "pool_id": ids,
+        "formed": pa.repeat("laboratory", len(chosen)),
+        "n_members": pa.array([len(pool) for pool in chosen], pa.int16()),
+        "stage": pa.array(np.full(len(chosen), stage, np.int8)),
+    }
+    return conform(pa.table(made), POOLS)
 
 
 def _members(ids: pa.Array, chosen: list[list[int]], looked: Looked) -> pa.Table:
     sizes = np.array([len(pool) for pool in chosen], np.int64)
     inside = np.array([sample for pool in chosen for sample in pool], np.int64)
     slot = np.arange(inside.size) - np.repeat(np.cumsum(sizes) - sizes, sizes) + 1
-    columns = [
-        ids.take(pa.array(np.repeat(np.arange(sizes.size), sizes))),
-        looked.names.take(pa.array(inside)),
-        pa.array(slot.astype(np.int16)),
-        pa.nulls(inside.size, pa.float64()),
-    ]
-    return pa.Table.from_arrays(columns, schema=MEMBERS.schema)
+    made = {
+        "pool_id": ids.take(pa.array(np.repeat(np.arange(sizes.size), sizes))),
+        "sample_id": looked.names.take(pa.array(inside)),
+        "slot": pa.array(slot.astype(np.int16)),
+    }
+    return conform(pa.table(made), MEMBERS)
 
 
 def _standing(looked: Looked, standing: Standing) -> pa.Table:

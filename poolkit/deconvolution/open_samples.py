@@ -1,55 +1,22 @@
 """Who is still open: each sample's posterior in its component, and the rule that settles it."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from poolkit.arrays import TextIndex, codes_in, encode, frozen, numbers, plain
+from poolkit.arrays import frozen
 from poolkit.assays import Assay
-from poolkit.deconvolution.priors import PRIORS
-from poolkit.errors import Problem, SchemaError
+from poolkit.deconvolution.looks import Looked
+from poolkit.deconvolution.posterior import EFFORT, evidence_of, graph_of, posterior_of
 from poolkit.kernels import adaptive as kernels
-from poolkit.kernels import registration
-from poolkit.schemas import CALLS, MEMBERS, POOLS, column, conform, table
 
-_MEMBERS = table("members", MEMBERS.doc, MEMBERS["pool_id"], MEMBERS["sample_id"], key=("pool_id", "sample_id"))
-_CALLS = table("calls", CALLS.doc, CALLS["specimen_id"], CALLS["call"])
-_POOLS = table("pools", POOLS.doc, POOLS["pool_id"], column("stage", pa.int8(), POOLS["stage"].doc, minimum=1))
 # A component's truths are words of so many bits, and there is room for so many of them.
-_MOST_SAMPLES, _MOST_TRUTHS = 62, 1 << 18
+_MOST_SAMPLES, _MOST_TRUTHS = 62, 1 << 15
 # Truths that weigh less than this, to the heaviest, are left out; more only where there is no room for the others.
-_LEAST = (1e-12, 1e-9, 1e-6, 1e-4, 1e-2)
+_LEAST = (1e-12, 1e-8, 1e-5, 1e-3, 1e-1)
 NEGATIVE, OPEN, POSITIVE = 0, 1, 2
-
-
-class Looked(NamedTuple):
-    """What was pooled and read.
-
-    Attributes
-    ----------
-    names, pool_names : pyarrow.StringArray
-        (samples,) and (pools,) ids.
-    prior : numpy.ndarray of float64
-        (samples,).
-    offsets, members : numpy.ndarray
-        (pools + 1,) and (memberships,) samples, pool by pool.
-    stage : numpy.ndarray of int8
-        (pools,).
-    reactive, negative : numpy.ndarray of int64
-        (pools + samples,) looks at each pool, then at each sample alone.
-    """
-
-    names: pa.Array
-    pool_names: pa.Array
-    prior: NDArray[np.float64]
-    offsets: NDArray[np.int64]
-    members: NDArray[np.int32]
-    stage: NDArray[np.int8]
-    reactive: NDArray[np.int64]
-    negative: NDArray[np.int64]
 
 
 class Component(NamedTuple):
@@ -82,6 +49,8 @@ class Standing:
         (samples,) probability by the prior and the looks at the sample alone.
     state : numpy.ndarray of int8
         (samples,) settled negative 0, open 1, settled positive 2.
+    tied_to : numpy.ndarray of int32
+        (samples,) the first sample that it is tied to by pools that say something.
     components : list of Component
         Those with an open sample and a pool that says something of more than one sample.
     """
@@ -89,52 +58,8 @@ class Standing:
     probability: NDArray[np.float64]
     own: NDArray[np.float64]
     state: NDArray[np.int8]
+    tied_to: NDArray[np.int32]
     components: list[Component]
-
-
-def look(members: Any, calls: Any, prior: float | Any, pools: Any) -> Looked:
-    """Give samples and pools their numbers, and count the looks at each."""
-    placed, called = conform(members, _MEMBERS), conform(calls, _CALLS)
-    sample, sample_names = encode(placed["sample_id"])
-    pool, pool_names = encode(placed["pool_id"])
-    specimen, specimens = encode(called["specimen_id"])
-    in_pool = TextIndex.of(pool_names).find(specimens)
-    given = None if isinstance(prior, int | float) else conform(prior, PRIORS)
-    known = [] if given is None else [plain(given["sample_id"])]
-    alone = specimens.filter(pa.array(in_pool < 0))
-    index = TextIndex.of(pa.concat_arrays([*known, plain(sample_names), plain(alone)]))
-    names = index.values
-    _check_prior(prior, given, names)
-    p = np.full(len(names), prior if given is None else 0.0, np.float64)
-    if given is not None:
-        p[: given.num_rows] = numbers(given["probability"])
-    offsets, inside = np.zeros(len(pool_names) + 1, np.int64), np.empty(pool.size, np.int32)
-    registration.bucket(frozen(pool), frozen(index.find(sample_names)[sample]), offsets, inside)
-    place = np.where(in_pool >= 0, in_pool, len(pool_names) + index.find(specimens))[specimen]
-    code, words = encode(called["call"])
-    said = np.array(words.to_pylist(), object)[code]
-    count = len(pool_names) + len(names)
-    reactive = np.bincount(place[(said == "positive") | (said == "suspect")], minlength=count)
-    negative = np.bincount(place[said == "negative"], minlength=count)
-    return Looked(names, plain(pool_names), p, offsets, inside, _stages(pools, pool_names), reactive, negative)
-
-
-def _check_prior(prior: float | Any, given: pa.Table | None, names: pa.Array) -> None:
-    if given is None and not 0.0 <= prior <= 1.0:
-        raise SchemaError("not a prior", [Problem("prior", f"must be between 0 and 1, found {prior}")])
-    if given is not None and len(names) > given.num_rows:
-        first = names[given.num_rows].as_py()
-        message = f"must name every sample, {len(names) - given.num_rows} are missing, the first {first}"
-        raise SchemaError("not a prior", [Problem("sample_id", message)])
-
-
-def _stages(pools: Any, pool_names: pa.Array) -> NDArray[np.int8]:
-    stage = np.ones(len(pool_names), np.int8)
-    if pools is not None:
-        given = conform(pools, _POOLS)
-        row = codes_in(given["pool_id"], pool_names)
-        stage[row[row >= 0]] = numbers(given["stage"])[row >= 0]
-    return stage
 
 
 def stand(looked: Looked, assay: Assay, *, negative_below: float, positive_above: float) -> Standing:
@@ -151,10 +76,18 @@ def stand(looked: Looked, assay: Assay, *, negative_below: float, positive_above
     probability = np.where(surely, 1.0, np.where(surely_not, 0.0, own))
     probability[surely & surely_not] = -1.0
     components: list[Component] = []
-    _sum_up(looked, rows, (surely_not, surely), (yes, no), probability, components)
+    tied_to, large = _sum_up(looked, rows, (surely_not, surely), (yes, no), probability, components)
+    if large.size:
+        probability[large] = _propagated(looked, assay)[large]
     state = _settle(looked, owner, probability, surely, negative_below, positive_above)
-    kept = [each for each in components if (state[each.samples] == OPEN).any()]
-    return Standing(probability, own, state, kept)
+    if (surely_not | surely)[state != OPEN].all() and not large.size:
+        components = [each for each in components if (state[each.samples] == OPEN).any()]
+        return Standing(probability, own, state, tied_to, components)
+    # To plan, who is settled is taken for certain, and a reactive pool inside another says it all.
+    settled, components = (state == NEGATIVE, state == POSITIVE), []
+    rows[(looked.reactive[:n_pools] > 0) & (rows[:, 0] < rows[:, 1]), 0] = 0.0
+    _sum_up(looked, rows, settled, (yes, no), probability.copy(), components)
+    return Standing(probability, own, state, tied_to, components)
 
 
 def _alone(looked: Looked, table_: NDArray[np.float64], n_pools: int) -> tuple[NDArray[np.float64], ...]:
@@ -204,13 +137,17 @@ def _sum_up(
     weights: tuple[NDArray[np.float64], ...],
     probability: NDArray[np.float64],
     components: list[Component],
-) -> None:
-    """Write the posterior of every sample that pools link to others, component by component."""
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Write the posterior of samples that pools link, component by component.
+
+    Return the first sample that each is tied to, and the samples of components that are too large.
+    """
     kept, offsets, members, base = _left(looked, rows, sure)
-    if kept.size == 0:
-        return
+    large: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     parent = np.empty(probability.size, np.int32)
     kernels.label(frozen(offsets), frozen(members), parent)
+    if kept.size == 0:
+        return parent, large[0]
     linked, roots = np.unique(members), parent[members[offsets[:-1]]]
     by_root = np.argsort(parent[linked], kind="stable")
     linked = linked[by_root]
@@ -218,14 +155,14 @@ def _sum_up(
     of_pools = np.argsort(roots, kind="stable")
     pool_ends = np.searchsorted(roots[of_pools], parent[linked[starts]], side="right")
     pool_start = 0
-    for start, stop, pool_stop in zip(starts, [*starts[1:], linked.size], pool_ends, strict=True):
-        samples = linked[start:stop].astype(np.int64)
+    for pool_stop in pool_ends.tolist():
         mine = of_pools[pool_start:pool_stop]
         pool_start = int(pool_stop)
         samples = _pool_by_pool(mine, offsets, members)
         places_of = np.argsort(samples)
         if samples.size > _MOST_SAMPLES:
-            raise AssertionError(f"a component of {samples.size} samples cannot be added up")
+            large.append(samples)
+            continue
         masks = np.zeros(mine.size, np.int64)
         likelihood = np.zeros((mine.size, samples.size + 1))
         for k, pool in enumerate(mine):
@@ -241,6 +178,21 @@ def _sum_up(
         kernels.marginals(frozen(truths), frozen(weight), marginal)
         probability[samples] = np.minimum(marginal, 1.0)
         components.append(Component(samples, truths, weight))
+    return parent, np.concatenate(large)
+
+
+def _propagated(looked: Looked, assay: Assay) -> NDArray[np.float64]:
+    """Return the posterior of every sample as `decode` finds it in components of any size."""
+    n_pools, n_samples = looked.offsets.size - 1, looked.prior.size
+    alone = np.flatnonzero(looked.reactive[n_pools:] + looked.negative[n_pools:])
+    pool = np.concatenate((np.repeat(np.arange(n_pools), np.diff(looked.offsets)), n_pools + np.arange(alone.size)))
+    sample = np.concatenate((looked.members, alone))
+    graph = graph_of(pool.astype(np.int32), sample.astype(np.int32), n_pools + alone.size, n_samples)
+    read = np.concatenate((np.arange(n_pools), n_pools + alone))
+    looks = looked.reactive.astype(np.int32), looked.negative.astype(np.int32)
+    evidence = evidence_of(graph, looks[0][read], looks[1][read], assay)
+    found: NDArray[np.float64] = posterior_of(graph, evidence, looked.prior, EFFORT).beliefs.probability
+    return found
 
 
 def _pool_by_pool(

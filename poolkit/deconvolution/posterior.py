@@ -30,15 +30,15 @@ class Posterior(NamedTuple):
         Of samples and of parts; a probability is -1 where nothing can be said.
     part : numpy.ndarray of int32
         (samples,) the part of what is not certain that the sample belongs to, -1 for none.
-    possible : bool
-        Whether single tests and certain priors agree at all.
+    conflict : numpy.ndarray of bool
+        (pools,) whether the pool says what cannot be, for all that is certain.
     state : numpy.ndarray of int8
         (samples,) 0 or 1 where certain, else -1.
     """
 
     beliefs: Beliefs
     part: NDArray[np.int32]
-    possible: bool
+    conflict: NDArray[np.bool_]
     state: NDArray[np.int8]
 
 
@@ -73,7 +73,8 @@ def evidence_of(graph: Graph, n_reactive: NDArray[np.int32], n_negative: NDArray
     table = rows ** yes[:, None] * (1.0 - rows) ** no[:, None]
     table[np.arange(largest + 1)[None, :] > size[:, None]] = 0.0
     table /= np.maximum(table.max(axis=1, keepdims=True, initial=0.0), np.finfo(np.float64).tiny)
-    return Evidence(frozen(kind), frozen(np.ascontiguousarray(table)))
+    with np.errstate(divide="ignore"):
+        return Evidence(frozen(kind), frozen(np.ascontiguousarray(table)), frozen(np.log(table)))
 
 
 def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], effort: Effort) -> Posterior:
@@ -108,8 +109,8 @@ def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], e
     with np.errstate(divide="ignore"):
         odds = prior / (1.0 - prior)
     state, live = np.empty(n_samples, np.int8), np.empty(n_pools, np.bool_)
-    waiting = np.empty(max(n_pools, 1), np.int32)
-    possible = parts_kernels.decide(graph, evidence, odds, state, live, waiting)
+    conflict = np.empty(n_pools, np.bool_)
+    parts_kernels.decide(graph, evidence, odds, state, live, conflict)
     number = np.empty(n_samples, np.int32)
     open_ = parts_kernels.tied_together(graph, live, state)
     n_parts = parts_kernels.connect(graph, live, open_, np.empty(n_samples, np.int32), number)
@@ -143,10 +144,28 @@ def posterior_of(graph: Graph, evidence: Evidence, prior: NDArray[np.float64], e
             list(threads.map(solve, spans))
     else:
         solve((0, n_parts))
-    return Posterior(beliefs, frozen(number), bool(possible), frozen(state))
+    return Posterior(beliefs, frozen(number), frozen(conflict), frozen(state))
 
 
-EFFORT = Effort(n_enumerated=16, error=1e-9, n_steps=4_000_000)
+def components_of(graph: Graph, n_samples: int) -> tuple[NDArray[np.int32], int]:
+    """Return the component of each sample by all its pools, read or not, and how many there are."""
+    number = np.empty(n_samples, np.int32)
+    live, every = np.ones(graph.offsets.size - 1, np.bool_), np.ones(n_samples, np.bool_)
+    n = parts_kernels.connect(graph, frozen(live), frozen(every), np.empty(n_samples, np.int32), number)
+    return frozen(number), n
+
+
+EFFORT = Effort(
+    n_nested=1_000_000,
+    n_open=14,
+    n_enumerated=16,
+    error=1e-9,
+    n_steps=50_000,
+    n_likely=500_000,
+    n_proved=64,
+    n_rounds=500,
+    reach=5.0,
+)
 
 
 def _spans(sample_offsets: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit.arrays import coded, encode, frozen, numbers, plain
+from poolkit.deconvolution.designed import Designed
 from poolkit.deconvolution.known import Grouped, Specimens, group_members, know
 from poolkit.deconvolution.orders import issue, latest_orders, past_due
 from poolkit.deconvolution.priors import prior_of
@@ -101,7 +102,7 @@ def resolve(
     earlier = latest_orders(orders, samples)
     links = link(samples, standing.action, in_doubt, earlier.recollected)
     priors = prior_of(samples, protocol, prior)
-    probability = _probability(grouped, membership, known.looks, clears_nobody, protocol, priors, links)
+    probability = _probability(pools, grouped, membership, known.looks, clears_nobody, protocol, priors, links)
     unsaid = (probability < 0) | in_doubt
     own = standing.status
     if links.child.size:
@@ -162,6 +163,7 @@ def _standing(
 
 
 def _probability(
+    pools: pa.Table,
     grouped: Grouped,
     membership: kernels.Memberships,
     looks: kernels.Looks,
@@ -174,6 +176,9 @@ def _probability(
     sizes = range(protocol.max_pool_size + 1)
     sensitivity = np.array([protocol.sensitivity_at(max(size, 1)) for size in sizes])
     assay = kernels.Assay(frozen(sensitivity), float(protocol.specificity))
+    designed = None
+    if pools["design"].null_count < pools.num_rows:
+        designed = Designed(pools, grouped, looks, membership.alone, unusable, protocol)
     generations = links.generations()
     for generation in range(len(generations) + 1):
         probability = np.full(priors.size, -1.0)
@@ -187,6 +192,8 @@ def _probability(
             assay,
             probability,
         )
+        if designed is not None:
+            designed.write(frozen(priors.copy()), probability)
         if generation < len(generations):
             # What is known of a person before the next swab is what the last one said.
             child, parent = generations[generation]

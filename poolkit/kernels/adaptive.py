@@ -194,8 +194,8 @@ def enumerate_truths(
 
     Bit s of a truth says whether sample s is infected, bit s of a pool whether it is inside. weight_yes, weight_no
     (samples,), at most 62, pools (pools,) and likelihood (pools, samples + 1), by the infected inside, are read. Return
-    the number of truths, or -1 when there is no room for them. Branch and bound: a branch is left when even the best
-    looks that its pools can still have do not bring it there.
+    the number of truths, or -1 when there is no room for them or eight times as many branches were not enough. A
+    branch is left when even the best looks that its pools can still have do not bring it there.
     """
     n = weight_yes.size
     rest = np.ones(n + 1)
@@ -211,6 +211,7 @@ def enumerate_truths(
     truth = np.int64(0)
     best = 0.0
     found = 0
+    steps = 0
     s = 0
     while s >= 0:
         if s == n or tried[s] == 2:
@@ -223,6 +224,9 @@ def enumerate_truths(
                 tried[s] = 0
             s -= 1
             continue
+        steps += 1
+        if steps > 8 * truths.size:
+            return -1
         # First not infected, then infected.
         if tried[s] == 0:
             weight[s + 1] = weight[s] * weight_no[s]

@@ -35,16 +35,22 @@ class Setting(NamedTuple):
     mask: NDArray[np.uint64]  # (samples, 2) pools of each sample
     up: NDArray[np.uint64]  # (2,)
     odds: NDArray[np.float64]  # (samples,)
+    log_odds: NDArray[np.float64]
     share: NDArray[np.int8]  # (samples,) class of _SHARES
     order: NDArray[np.int32]  # samples, the likeliest first
-    likelihood: NDArray[np.float64]  # (pools, number infected) logarithms, by bit
+    likelihood: NDArray[np.float64]  # (pools, number infected) logarithms, by bit; the last column for more too
     rest: NDArray[np.float64]  # (pools, number infected) at most gained, log, by any more infected
     weights: NDArray[np.float64]  # (tilts, classes, down pools, up pools) at most added by a sample per unit of odds
+    known: NDArray[np.bool_]  # (tilts,) whether its weights were worked out
     tilt: NDArray[np.float64]  # (tilts,) logarithms
+    crowd: NDArray[np.float64]  # (classes,) exponents of the classes
+    largest: float  # odds
     floor: float  # largest likelihood of an unexplained up pool
     top: float  # largest likelihood of an explained one
     down_most: float  # most and least that being first in a down pool multiplies by
     down_least: float
+    step_up: float  # about what explaining an up pool, and contradicting a down pool, adds to a log weight
+    step_down: float
     saturates: bool  # more infected than one change nothing
 
 
@@ -54,35 +60,42 @@ def popcount(word: np.uint64) -> int:
     word = word - ((word >> _ONE) & _ODD)
     word = (word & _PAIRS) + ((word >> _TWO) & _PAIRS)
     word = (word + (word >> _FOUR)) & _NIBBLES
-    return np.int64((word * _BYTES) >> _LAST)
+    return int(np.int64((word * _BYTES) >> _LAST))
 
 
 @kernel
 def prepare(local: Local, odds: NDArray[np.float64], evidence: Evidence, parts: Parts, part: int) -> Setting:
     """Return the setting of a component of at most MOST_POOLS pools."""
     n, n_pools = local.starts.size - 1, local.low.size
-    own = np.empty(n)
+    own, log_own = np.empty(n), np.empty(n)
     for i in range(n):
         own[i] = odds[parts.samples[parts.sample_offsets[part] + i]]
+        log_own[i] = log_own[i - 1] if i > 0 and own[i] == own[i - 1] else np.log(own[i])
     largest = 1
     for j in range(n_pools):
         largest = max(largest, local.offsets[j + 1] - local.offsets[j])
-    raw = np.full((n_pools, largest + 1), -np.inf)
-    is_up = np.zeros(n_pools, np.bool_)
-    floor, top, down_most, down_least, saturates = 0.0, 0.0, 0.0, 1.0, True
+    saturates = True
     for j in range(n_pools):
-        row = evidence.table[evidence.kind[parts.pools[parts.pool_offsets[part] + j]]]
-        size = local.offsets[j + 1] - local.offsets[j]
+        row, low = evidence.table[evidence.kind[parts.pools[parts.pool_offsets[part] + j]]], local.low[j]
+        for k in range(low + 2, low + local.offsets[j + 1] - local.offsets[j] + 1):
+            saturates = saturates and row[k] == row[low + 1]
+    # Where more infected than one change nothing, the last column stands for all of them.
+    raw = np.full((n_pools, 2 if saturates else largest + 1), -np.inf)
+    is_up = np.zeros(n_pools, np.bool_)
+    floor, top, down_most, down_least = 0.0, 0.0, 0.0, 1.0
+    for j in range(n_pools):
+        kind = evidence.kind[parts.pools[parts.pool_offsets[part] + j]]
+        row, logs = evidence.table[kind], evidence.logs[kind]
+        size = min(local.offsets[j + 1] - local.offsets[j], raw.shape[1] - 1)
         most = 0.0
         for k in range(1, size + 1):
             most = max(most, row[local.low[j] + k])
-            saturates = saturates and row[local.low[j] + k] == row[local.low[j] + 1]
         none = row[local.low[j]]
         is_up[j] = most > none
         scale = max(most, none)
+        shift = np.log(scale) if scale != 1.0 else 0.0
         for k in range(size + 1):
-            value = row[local.low[j] + k] / scale
-            raw[j, k] = np.log(value) if value > 0.0 else -np.inf
+            raw[j, k] = logs[local.low[j] + k] - shift
         if is_up[j]:
             floor = max(floor, none / scale)
             top = 1.0
@@ -108,7 +121,7 @@ def prepare(local: Local, odds: NDArray[np.float64], evidence: Evidence, parts: 
             up[word] |= one
         likelihood[bit[j]] = raw[j]
         best = -np.inf
-        for k in range(largest, -1, -1):
+        for k in range(0 if saturates else largest, -1, -1):
             if best > raw[j, k] > -np.inf:
                 rest[bit[j], k] = best - raw[j, k]
             best = max(best, raw[j, k])
@@ -117,10 +130,33 @@ def prepare(local: Local, odds: NDArray[np.float64], evidence: Evidence, parts: 
     share = np.zeros(n, np.int8)
     for i in range(n):
         share[i] = min(max(n_down[i] - 1, 0), 3)
-    weights, tilt = _weights(local, own, is_up, share, down_most, deepest)
+    crowd = _crowd(local, is_up, share)
+    weights, known = np.empty((N_TILTS, 4, deepest + 1, deepest + 1)), np.zeros(N_TILTS, np.bool_)
+    tilt = np.zeros(N_TILTS)
+    for t in range(1, N_TILTS):
+        tilt[t] = np.log(_LARGEST_TILT) + (t - 1) * np.log(_TILT_STEP)
     order = _order(n_down, n_up, deepest)
     return Setting(
-        mask, up, own, share, order, likelihood, rest, weights, tilt, floor, top, down_most, down_least, saturates
+        mask,
+        up,
+        own,
+        log_own,
+        share,
+        order,
+        likelihood,
+        rest,
+        weights,
+        known,
+        tilt,
+        crowd,
+        own.max(),
+        floor,
+        top,
+        down_most,
+        down_least,
+        -np.log(max(floor, 1e-30)),
+        np.log(max(down_most, 1e-30)),
+        saturates,
     )
 
 
@@ -165,44 +201,41 @@ def _order(n_down: NDArray[np.int32], n_up: NDArray[np.int32], deepest: int) -> 
 
 
 @kernel
-def _weights(
-    local: Local,
-    odds: NDArray[np.float64],
-    is_up: NDArray[np.bool_],
-    share: NDArray[np.int8],
-    ratio: float,
-    deepest: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what a sample adds at most, per unit of its odds, to the logarithm of a sum of sets; and the tilts.
+def _crowd(local: Local, is_up: NDArray[np.bool_], share: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return an exponent d for the samples of each class, so that 1 / d sums to at most 1 in each down pool."""
+    most = 0.0
+    for j in range(is_up.size):
+        if not is_up[j]:
+            held = 0.0
+            for k in range(local.offsets[j], local.offsets[j + 1]):
+                held += _SHARES[share[local.members[k]]]
+            most = max(most, held)
+    crowd = np.empty(4)
+    for c in range(4):
+        crowd[c] = max(most / _SHARES[c], 1.0)
+    return crowd
+
+
+@kernel
+def work_out(setting: Setting, t: int) -> None:
+    """Work out what a sample adds at most, per unit of its odds, to the logarithm of a sum of sets, for one tilt.
 
     By the generalised Hoelder inequality (Finner 1992): the sum over sets T of prod(odds) * ratio ** (down pools hit)
     is the mean of prod(1 + odds_u [its down pools are all in F]) over random sets F of down pools, each in F with
     probability ratio; it is at most the product of the d_u-norms where 1 / d_u sums to at most 1 in each pool.
     A tilt b <= 1 bounds an up pool hit by T from above by ``max(floor, top * b) * b ** -(hits)``.
     """
-    crowd, largest = 0.0, 0.0
-    for j in range(is_up.size):
-        if not is_up[j]:
-            held = 0.0
-            for k in range(local.offsets[j], local.offsets[j + 1]):
-                held += _SHARES[share[local.members[k]]]
-            crowd = max(crowd, held)
-    for i in range(odds.size):
-        largest = max(largest, odds[i])
-    weights, tilt = np.zeros((N_TILTS, 4, deepest + 1, deepest + 1)), np.empty(N_TILTS)
-    for t in range(N_TILTS):
-        b = 1.0 if t == 0 else _LARGEST_TILT * _TILT_STEP ** (t - 1)
-        tilt[t] = np.log(b)
-        for c in range(4):
-            d = max(crowd / _SHARES[c], 1.0)
-            for a in range(deepest + 1):
-                x = largest * b**-a
-                per_unit = b**-a * np.expm1(d * np.log1p(x)) / (d * x)
-                value = per_unit
-                for m in range(deepest + 1 - a):
-                    weights[t, c, m, a] = value
-                    value *= ratio
-    return weights, tilt
+    deepest = setting.weights.shape[2] - 1
+    setting.known[t] = True
+    for c in range(4):
+        d = setting.crowd[c]
+        for a in range(deepest + 1):
+            by_tilt = np.exp(-a * setting.tilt[t])
+            x = setting.largest * by_tilt
+            value = by_tilt * np.expm1(d * np.log1p(x)) / (d * x)
+            for m in range(deepest + 1 - a):
+                setting.weights[t, c, m, a] = value
+                value *= setting.down_most
 
 
 @kernel
@@ -213,6 +246,8 @@ def tilted(
     up0, up1 = setting.up[0] & ~hit[0], setting.up[1] & ~hit[1]
     down0, down1 = ~setting.up[0] & ~hit[0], ~setting.up[1] & ~hit[1]
     two = setting.likelihood.shape[0] > 64
+    if not setting.known[t]:
+        work_out(setting, t)
     weights, mask, odds, share = setting.weights[t], setting.mask, setting.odds, setting.share
     alive0, alive1 = np.uint64(0), np.uint64(0)
     inverse = -setting.tilt[t]

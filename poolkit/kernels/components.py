@@ -24,6 +24,7 @@ class Evidence(NamedTuple):
 
     kind: NDArray[np.int32]  # (pools,) -1 where nothing was read
     table: NDArray[np.float64]  # (kinds, largest pool + 1)
+    logs: NDArray[np.float64]  # (kinds, largest pool + 1) its logarithms
 
 
 class Parts(NamedTuple):
@@ -95,15 +96,15 @@ def decide(
     odds: NDArray[np.float64],
     state: NDArray[np.int8],
     live: NDArray[np.bool_],
-    waiting: NDArray[np.int32],
-) -> bool:
+    conflict: NDArray[np.bool_],
+) -> None:
     """Fold tests of one sample into its odds, and decide what the rest leaves no choice in.
 
     odds (samples,) holds the prior odds and is multiplied; state (samples,) becomes 0 or 1 where certain, else
-    UNDECIDED; live (pools,) says which pools still tie undecided samples together; waiting (pools,) is room to work
-    in. Returns whether the evidence is possible at all.
+    UNDECIDED; live (pools,) says which pools still tie undecided samples together; conflict (pools,) which say what
+    cannot be, for all that is certain. What a single says that cannot be is left out.
     """
-    possible = True
+    waiting = np.empty(live.size, np.int32)
     queued = np.zeros(live.size, np.bool_)
     n_waiting = 0
     for sample in range(odds.size):
@@ -111,15 +112,17 @@ def decide(
     for pool in range(live.size):
         start = graph.offsets[pool]
         size = graph.offsets[pool + 1] - start
+        conflict[pool] = False
         live[pool] = evidence.kind[pool] >= 0 and size > 1
         if evidence.kind[pool] >= 0 and size == 1:
             row = evidence.table[evidence.kind[pool]]
             sample = graph.members[start]
             # A perfect single that says no to a certain prior, or the other way round, is 0 times infinity.
-            possible = possible and not (row[0] == 0.0 and row[1] == 0.0)
-            possible = possible and not (row[1] == 0.0 and odds[sample] == np.inf)
-            possible = possible and not (row[0] == 0.0 and odds[sample] == 0.0)
-            odds[sample] *= row[1] / row[0] if row[0] > 0.0 else np.inf
+            conflict[pool] = (row[0] == 0.0 and (row[1] == 0.0 or odds[sample] == 0.0)) or (
+                row[1] == 0.0 and odds[sample] == np.inf
+            )
+            if not conflict[pool]:
+                odds[sample] *= row[1] / row[0] if row[0] > 0.0 else np.inf
         if live[pool]:
             queued[pool] = True
             waiting[n_waiting] = pool
@@ -155,7 +158,7 @@ def decide(
             any_above = any_above or (k > low and row[k] > 0.0)
         if alike:
             live[pool] = False
-            possible = possible and row[low] > 0.0
+            conflict[pool] = row[low] == 0.0
             continue
         decided = UNDECIDED
         if not any_above:
@@ -177,7 +180,6 @@ def decide(
                     place = head + left
                     waiting[place if place < waiting.size else place - waiting.size] = other
                     left += 1
-    return possible
 
 
 @kernel

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
-from poolkit.kernels.bounds import N_TILTS, Setting, popcount, prepare, tilted
+from poolkit.kernels.bounds import N_TILTS, Setting, popcount, prepare, tilted, work_out
 from poolkit.kernels.components import Evidence, Parts
 from poolkit.kernels.enumeration import TIE, Beliefs, Local
+from poolkit.kernels.sets import Found, compare, count_in, gain_of, new_found, unexplained, write
 
 _DEEPEST = 200
 _ONE = np.uint64(1)
@@ -18,9 +19,15 @@ _NO = np.uint64(0)
 class Effort(NamedTuple):
     """How much is tried."""
 
+    n_nested: int  # pools of the largest component that is tried as a tree
+    n_open: int  # pools that a sweep over pool states may hold open at once
     n_enumerated: int  # samples of the largest component that is enumerated
     error: float  # what a probability may be wrong by and still count as exact
-    n_steps: int  # samples looked at by the search of one component
+    n_steps: int  # samples looked at by the search of one component with proof
+    n_likely: int  # and without
+    n_proved: int  # samples of the largest component whose search is tried with proof
+    n_rounds: int  # of belief propagation
+    reach: float  # a set so much less probable (log) than the best is not looked at where nothing is proved
 
 
 class Stack(NamedTuple):
@@ -35,17 +42,6 @@ class Stack(NamedTuple):
     single: NDArray[np.int32]  # sample that is branched on where no pool is
     child: NDArray[np.int32]  # place in the list where the next child is looked for
     tilt: NDArray[np.int32]
-
-
-class Found(NamedTuple):
-    """What the search has found so far; sets are given as flags of samples."""
-
-    with_it: NDArray[np.float64]  # (samples,) weight of the sets found that hold the sample
-    best: NDArray[np.bool_]
-    here: NDArray[np.bool_]
-    tied: NDArray[np.bool_]
-    count: NDArray[np.int32]  # (pools,) chosen samples, by bit
-    sums: NDArray[np.float64]  # total, left out, log weight of best, second, largest left out; total known to be there
 
 
 @kernel
@@ -78,14 +74,7 @@ def search(
         np.zeros(depth, np.int32),
         np.zeros(depth, np.int32),
     )
-    found = Found(
-        np.zeros(n),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n, np.bool_),
-        np.zeros(n_pools, np.int32),
-        np.zeros(6),
-    )
+    found = new_found(n, n_pools)
     unit = _greedy(setting, found)
     steps = effort.n_steps
     close = effort.error * 0.01
@@ -102,14 +91,8 @@ def search(
             break
         close *= 0.02
     total = found.sums[0]
-    start = parts.sample_offsets[part]
+    write(found, parts, part, beliefs)
     beliefs.error[part] = found.sums[1] / total if total > 0.0 else np.inf
-    beliefs.margin[part] = found.sums[2] - max(found.sums[3], found.sums[4])
-    for i in range(n):
-        sample = parts.samples[start + i]
-        beliefs.probability[sample] = found.with_it[i] / total if total > 0.0 else -1.0
-        beliefs.likely[sample] = found.best[i]
-        beliefs.tied[sample] = found.tied[i]
     return bool(total > 0.0)
 
 
@@ -118,7 +101,7 @@ def _greedy(setting: Setting, found: Found) -> float:
     """Return the log weight of a good set: samples are added while that helps."""
     n = setting.odds.size
     hit = np.zeros(2, np.uint64)
-    found.count[:] = 0
+    found.n_chosen[:] = 0
     taken = np.zeros(n, np.bool_)
     down, up = np.log(max(setting.down_least, 1e-300)), -np.log(max(setting.floor, 1e-300))
     while True:
@@ -130,65 +113,24 @@ def _greedy(setting: Setting, found: Found) -> float:
             a += popcount(setting.mask[i, 1] & setting.up[1] & ~hit[1])
             m = popcount(setting.mask[i, 0] & ~setting.up[0] & ~hit[0])
             m += popcount(setting.mask[i, 1] & ~setting.up[1] & ~hit[1])
-            value = np.log(setting.odds[i]) + a * up + m * down
+            value = setting.log_odds[i] + a * up + m * down
             if value > gain:
                 best, gain = i, value
         if best < 0:
             break
         taken[best] = True
-        _count(setting, found, best, 1)
+        count_in(setting, found, best, 1)
         hit[0] |= setting.mask[best, 0]
         hit[1] |= setting.mask[best, 1]
     weight = 0.0
     for i in range(n):
         if taken[i]:
-            weight += np.log(setting.odds[i])
-    for j in range(found.count.size):
-        weight += setting.likelihood[j, found.count[j]]
-    found.count[:] = 0
+            weight += setting.log_odds[i]
+    for j in range(found.n_chosen.size):
+        weight += setting.likelihood[j, min(found.n_chosen[j], setting.likelihood.shape[1] - 1)]
+    found.n_chosen[:] = 0
     found.sums[5] = 1.0 if weight > -np.inf else 0.0
     return weight if weight > -np.inf else 0.0
-
-
-@kernel
-def _count(setting: Setting, found: Found, sample: int, by: int) -> None:
-    """Count a sample into its pools, or out of them."""
-    for word in range(2):
-        bits = setting.mask[sample, word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            found.count[word * 64 + popcount(low - _ONE)] += by
-            bits ^= low
-
-
-@kernel
-def _gain(setting: Setting, found: Found, sample: int) -> float:
-    """Return what a sample adds to the log weight, counted into its pools already."""
-    value = np.log(setting.odds[sample])
-    for word in range(2):
-        bits = setting.mask[sample, word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            j = word * 64 + popcount(low - _ONE)
-            k = found.count[j]
-            value += setting.likelihood[j, k]
-            if k > 1 or setting.up[word] & low == _NO:
-                value -= setting.likelihood[j, k - 1]
-            bits ^= low
-    return value
-
-
-@kernel
-def _unexplained(setting: Setting, hit: NDArray[np.uint64], dead0: np.uint64, dead1: np.uint64) -> float:
-    """Return the log likelihood of up pools that hold nobody infected."""
-    value = 0.0
-    for word in range(2):
-        bits = (dead0 if word == 0 else dead1) & ~hit[word]
-        while bits != _NO:
-            low = bits & (~bits + _ONE)
-            value += setting.likelihood[word * 64 + popcount(low - _ONE), 0]
-            bits ^= low
-    return value
 
 
 @kernel
@@ -222,7 +164,7 @@ def _descend(setting: Setting, stack: Stack, found: Found, unit: float, close: f
 def _leave(setting: Setting, stack: Stack, found: Found, depth: int) -> None:
     """Take back the choice that led to a node."""
     if stack.chosen[depth] >= 0:
-        _count(setting, found, stack.chosen[depth], -1)
+        count_in(setting, found, stack.chosen[depth], -1)
         found.here[stack.chosen[depth]] = False
 
 
@@ -268,9 +210,9 @@ def _next(setting: Setting, stack: Stack, found: Found, depth: int) -> bool:
     if taken >= 0:
         stack.hit[depth + 1, 0] |= setting.mask[taken, 0]
         stack.hit[depth + 1, 1] |= setting.mask[taken, 1]
-        _count(setting, found, taken, 1)
+        count_in(setting, found, taken, 1)
         found.here[taken] = True
-        stack.weight[depth + 1] += _gain(setting, found, taken)
+        stack.weight[depth + 1] += gain_of(setting, found, taken)
     return True
 
 
@@ -279,14 +221,14 @@ def _open(setting: Setting, stack: Stack, found: Found, depth: int, unit: float,
     """Bound a node: weigh it or leave it out where that is exact enough, else say what to branch on and return true."""
     hit, n = stack.hit[depth], stack.n_listed[depth]
     added, alive0, alive1 = tilted(setting, stack.listed[depth], n, hit, stack.tilt[depth])
-    weight = stack.weight[depth] + _unexplained(setting, hit, setting.up[0] & ~alive0, setting.up[1] & ~alive1)
+    weight = stack.weight[depth] + unexplained(setting, hit, setting.up[0] & ~alive0, setting.up[1] & ~alive1)
     if weight == -np.inf:
         return False
     rest = 0.0
     if not setting.saturates and n > 0:
-        for j in range(found.count.size):
-            if found.count[j] > 0:
-                rest += setting.rest[j, found.count[j]]
+        for j in range(found.n_chosen.size):
+            if found.n_chosen[j] > 0:
+                rest += setting.rest[j, found.n_chosen[j]]
     n_alive = popcount(alive0) + popcount(alive1)
     if n_alive == 0:
         return _settle(setting, stack, found, depth, weight, rest, unit, close)
@@ -335,6 +277,8 @@ def _settle(
     """
     listed, n, hit = stack.listed[depth], stack.n_listed[depth], stack.hit[depth]
     down0, down1 = ~setting.up[0] & ~hit[0], ~setting.up[1] & ~hit[1]
+    if not setting.known[0]:
+        work_out(setting, 0)
     weights = setting.weights[0]
     product, gap = 1.0, rest if n > 0 else 0.0
     worst, branch, forced = 0.0, -1, False
@@ -382,34 +326,10 @@ def _settle(
             odds = odds * setting.down_least**m if setting.saturates else 0.0
         found.with_it[i] += lower * (odds / (1.0 + odds))
         found.here[i] = m == 0 and setting.saturates and odds > 1.0
-    _compare(found, weight, second)
+    compare(found, weight, second)
     for k in range(n):
         found.here[listed[k]] = False
         if second >= 1.0 - TIE and setting.odds[listed[k]] == 1.0 and weight >= found.sums[2] - TIE:
             m = popcount(setting.mask[listed[k], 0] & down0) + popcount(setting.mask[listed[k], 1] & down1)
             found.tied[listed[k]] = found.tied[listed[k]] or m == 0
     return False
-
-
-@kernel
-def _compare(found: Found, weight: float, second: float) -> None:
-    """Take note of the set that stands here, and of the best one beside it, whose weight is `second` of its own."""
-    sums = found.sums
-    if abs(weight - sums[2]) <= TIE:
-        n_here, n_best = 0, 0
-        for i in range(found.here.size):
-            n_here += found.here[i]
-            n_best += found.best[i]
-            found.tied[i] = found.tied[i] or found.here[i] != found.best[i]
-        sums[3] = max(sums[3], min(weight, sums[2]))
-        if n_here < n_best:
-            found.best[:] = found.here
-    elif weight > sums[2]:
-        sums[3] = max(sums[2], sums[3])
-        sums[2] = weight
-        found.best[:] = found.here
-        found.tied[:] = False
-    else:
-        sums[3] = max(sums[3], weight)
-    if second > 0.0:
-        sums[3] = max(sums[3], weight + np.log(second))

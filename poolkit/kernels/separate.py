@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
-from poolkit.kernels.stages import REACTIVE, Pools
+from poolkit.kernels.stages import REACTIVE, Pools, ones
 
 _ONE = np.uint64(1)
 _LOW = np.uint64(63)
@@ -50,6 +50,13 @@ def _explanations(
     if explained:
         sets[0] = -1
         n_sets = 1
+    # Nobody hits more pools than this, so that a set that misses too many of them need not be gone on with.
+    most_hit = 0
+    for k in range(n):
+        hit = 0
+        for w in range(n_words):
+            hit += ones(hits[k, w])
+        most_hit = max(most_hit, hit)
     if most == 0:
         return n_sets
     depth = 0
@@ -70,8 +77,12 @@ def _explanations(
                 sets[n_sets, k] = chosen[k] if k <= depth else -1
             n_sets += 1
         if depth + 1 < most:
-            chosen[depth + 1] = chosen[depth]
-            depth += 1
+            missed = 0
+            for w in range(n_words):
+                missed += ones(need[w] & ~union[depth + 1, w])
+            if missed <= most_hit * (most - depth - 1):
+                chosen[depth + 1] = chosen[depth]
+                depth += 1
     return n_sets
 
 
@@ -166,8 +177,8 @@ def retests(
 
     outcome (sets, pools), open_ and definite (sets, words) are read; n_retests (sets,) is written. Of all sets of at
     most `most` open samples that explain the outcomes, samples are tested until one is left, all in one round; where
-    there are more than `places` such sets or ways to try, or no fewer tests, it is the open samples that are not
-    definite.
+    there are more than `places` such sets, more than four times as many to try, or no fewer tests, it is the open
+    samples that are not definite.
     """
     n_rows, n_pools = outcome.shape
     n_samples = 64 * open_.shape[1]

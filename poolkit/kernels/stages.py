@@ -28,7 +28,7 @@ class Pools(NamedTuple):
 
 
 @kernel
-def _ones(word: np.uint64) -> int:
+def ones(word: np.uint64) -> int:
     """Count the bits of a word that are set."""
     word = word - ((word >> _ONE) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -41,7 +41,7 @@ def _shared(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
     """Count the samples that two sets share."""
     n = 0
     for w in range(one.size):
-        n += _ones(one[w] & other[w])
+        n += ones(one[w] & other[w])
     return n
 
 
@@ -167,7 +167,7 @@ def tally(
     alone = tests.shape[1] - 1
     for row in range(outcome.shape[0]):
         for w in range(open_.shape[1]):
-            tests[row, alone] += _ones(open_[row, w])
+            tests[row, alone] += ones(open_[row, w])
         for pool in range(pools.stage.size):
             if outcome[row, pool] == UNTESTED:
                 continue
@@ -181,37 +181,49 @@ def tally(
 def all_react(
     offsets: NDArray[np.int64],
     listed: NDArray[np.int32],
-    bits: NDArray[np.uint64],
+    pool_offsets: NDArray[np.int64],
+    members: NDArray[np.int32],
     some: NDArray[np.float64],
     probability: NDArray[np.float64],
 ) -> None:
     """Write for each list of pools how likely it is that all of them hold an infected sample.
 
-    offsets (lists + 1,), listed (pools of lists,), bits (pools, words) and some (samples + 1,), the probability that
-    this many samples hold an infected one, are read; probability (lists,) is written. By inclusion and exclusion over
-    the unions of the pools: the caller guarantees that no list is longer than it can pay for.
+    offsets (lists + 1,) and listed (pools of lists,) say which pools, pool_offsets (pools + 1,) and members
+    (memberships,) who is in them, some (samples + 1,) how likely this many samples hold an infected one; probability
+    (lists,) is written. By inclusion and exclusion over the unions of the pools, whose sizes come from how many samples
+    are in just these pools and no other of the list: the caller guarantees that no list is longer than it can pay for.
     """
     longest = np.int64(0)
     for row in range(probability.size):
         longest = max(longest, offsets[row + 1] - offsets[row])
-    n_words = bits.shape[1]
-    union = np.zeros((np.int64(1) << longest, n_words), np.uint64)
+    inside = np.zeros(some.size, np.int64)
+    within = np.zeros(np.int64(1) << longest, np.int64)
     odd = np.zeros(np.int64(1) << longest, np.bool_)
+    for chosen in range(1, odd.size):
+        odd[chosen] = not odd[chosen & (chosen - 1)]
     for row in range(probability.size):
         start = offsets[row]
         n_listed = offsets[row + 1] - start
+        every = (np.int64(1) << n_listed) - 1
+        for chosen in range(every + 1):
+            within[chosen] = 0
+        for k in range(n_listed):
+            pool = listed[start + k]
+            for place in range(pool_offsets[pool], pool_offsets[pool + 1]):
+                inside[members[place]] |= np.int64(1) << k
+        for k in range(n_listed):
+            pool = listed[start + k]
+            for place in range(pool_offsets[pool], pool_offsets[pool + 1]):
+                within[inside[members[place]]] += 1 if inside[members[place]] else 0
+                inside[members[place]] = 0
+        # within[T]: samples that are in pools of T only.
+        for k in range(n_listed):
+            bit = np.int64(1) << k
+            for chosen in range(every + 1):
+                if chosen & bit:
+                    within[chosen] += within[chosen ^ bit]
         total = 0.0 if n_listed else 1.0
-        for chosen in range(1, np.int64(1) << n_listed):
-            rest = chosen & (chosen - 1)
-            lowest = chosen ^ rest
-            place = 0
-            while lowest > 1:
-                lowest >>= 1
-                place += 1
-            odd[chosen] = not odd[rest]
-            n_union = 0
-            for w in range(n_words):
-                union[chosen, w] = union[rest, w] | bits[listed[start + place], w]
-                n_union += _ones(union[chosen, w])
-            total += some[n_union] if odd[chosen] else -some[n_union]
+        for chosen in range(1, every + 1):
+            hit = some[within[every] - within[every ^ chosen]]
+            total += hit if odd[chosen] else -hit
         probability[row] = total

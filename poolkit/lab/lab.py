@@ -209,13 +209,26 @@ class Lab(Acts):
                 watch("commit")
                 return self._commit(segments, key, prepared, folder, summary | {"seconds": watch.seconds()})
 
-    def next_pools(self, *, designs: tuple[Design, ...] = ()) -> Upcoming:
+    def next_pools(
+        self,
+        *,
+        designs: tuple[Design, ...] = (),
+        adaptive: bool = False,
+        prior: float | None = None,
+        protocol: Protocol | str | PathLike[str] | None = None,
+    ) -> Upcoming:
         """Return what the next plates have to hold, so that every open retest and rerun is answered.
 
         Parameters
         ----------
         designs
             Designs of pools in the store that `poolkit.design` does not find by their name.
+        adaptive
+            Whether the next pools are chosen by what is known of each sample, in place of the design's next stage.
+        prior
+            Probability that a sample is infected before anything was read, for `adaptive`; the protocol's by default.
+        protocol
+            The rules; those of the last commit by default.
 
         Returns
         -------
@@ -233,7 +246,8 @@ class Lab(Acts):
         """
         known = self._store.snapshot()
         history = history_of(known, Day(samples=SAMPLES.empty())) or History()
-        return upcoming(history, self.orders(), designs=designs)
+        rules = self.rules(protocol)
+        return upcoming(history, self.orders(), protocol=rules, designs=designs, adaptive=adaptive, prior=prior)
 
     def _run_large(
         self,

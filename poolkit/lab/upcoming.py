@@ -1,5 +1,6 @@
 """`Upcoming`: what has to stand on the next plates, from the open orders and the designs of the pools so far."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,9 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from poolkit.arrays import plain
-from poolkit.pooling import next_stage_pools
+from poolkit.assays import Assay
+from poolkit.deconvolution import next_pools
+from poolkit.pooling import NextStage, next_stage_pools
 from poolkit.pooling.designs import Design
-from poolkit.schemas import History
+from poolkit.protocols import Protocol
+from poolkit.schemas import MEMBERS, POOLS, History
+
+# What stands as the design of a pool that was chosen by what was known.
+ADAPTIVE = "adaptive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,15 @@ class Upcoming:
         return pa.concat_arrays([plain(self.pools["pool_id"]), self.alone, self.again])
 
 
-def upcoming(history: History, orders: pa.Table, *, designs: tuple[Design, ...] = ()) -> Upcoming:
+def upcoming(
+    history: History,
+    orders: pa.Table,
+    *,
+    protocol: Protocol,
+    designs: tuple[Design, ...] = (),
+    adaptive: bool = False,
+    prior: float | None = None,
+) -> Upcoming:
     """Say what the next plates have to hold, so that every open retest and rerun is answered.
 
     Parameters
@@ -50,13 +65,19 @@ def upcoming(history: History, orders: pa.Table, *, designs: tuple[Design, ...] 
         Everything known of the samples that are not settled.
     orders : pyarrow.Table
         The open orders; recollections are no work for the bench.
+    protocol
+        The rules: the largest pool, sensitivity and specificity, the prior prevalence.
     designs
         Designs that are not found by their name.
+    adaptive
+        Whether the next pools are chosen by what is known of each sample (`poolkit.next_pools`), not by the design.
+    prior
+        Probability that a sample is infected before anything was read; the protocol's by default.
 
     Returns
     -------
     Upcoming
-        Pools of the next stage of each block, tubes alone, and specimens to be run again.
+        Pools of the next stage of each block, or those that tell most, tubes alone, and specimens to be run again.
 
     Notes
     -----
@@ -69,7 +90,10 @@ def upcoming(history: History, orders: pa.Table, *, designs: tuple[Design, ...] 
     rerun = orders.filter(pc.equal(action, "rerun"))
     waiting = {sample for sample in retest if known.on_its_way(sample)}
     open_ids = [sample for sample in retest if sample not in waiting]
-    following = next_stage_pools(known.pools, known.members, open_ids, designs=designs)
+    if adaptive:
+        following = _adaptive(known, history, open_ids, protocol, protocol.prior_prevalence if prior is None else prior)
+    else:
+        following = next_stage_pools(known.laid_out, known.members, open_ids, designs=designs)
     alone = [*following.alone.to_pylist(), *(sample for sample in open_ids if sample not in known.designed)]
     again = []
     for sample, reason in zip(rerun["sample_id"].to_pylist(), rerun["reason"].to_pylist(), strict=True):
@@ -86,6 +110,52 @@ def upcoming(history: History, orders: pa.Table, *, designs: tuple[Design, ...] 
     )
 
 
+def _adaptive(known: "_Known", history: History, open_ids: list[str], protocol: Protocol, prior: float) -> NextStage:
+    """Choose the next pools of the open samples of designed pools by what is known of them, sites and kinds apart."""
+    wanted = set(open_ids) & known.designed
+    strata: dict[tuple[str, str], list[str]] = {}
+    about = history.samples.select(["sample_id", "site_id", "kind"]).to_pylist()
+    for row in {row["sample_id"]: row for row in about}.values():
+        if row["sample_id"] in known.designed:
+            strata.setdefault((row["site_id"], row["kind"]), []).append(row["sample_id"])
+    mark = hashlib.sha256("\0".join([*sorted(wanted), *sorted(known.mixed)]).encode()).hexdigest()[:8]
+    pools, members, alone, number = [], [], [], 1
+    for samples in strata.values():
+        if not wanted & set(samples):
+            continue
+        held = known.members.filter(pc.is_in(plain(known.members["sample_id"]), pa.array(samples)))
+        specimens = pa.array([*plain(pc.unique(held["pool_id"])).to_pylist(), *samples])
+        named = known.named_alone(history.calls)
+        found = next_pools(
+            held,
+            named.filter(pc.is_in(named["specimen_id"], specimens)),
+            prior=prior,
+            assay=Assay(protocol.sensitivity, protocol.specificity),
+            pools=known.pools.filter(pc.is_in(plain(known.pools["pool_id"]), specimens)),
+            max_pool=protocol.max_pool_size,
+            prefix=f"N{mark}-",
+            start=number,
+        )
+        number += found.pools.num_rows
+        kept = found.members.filter(pc.is_in(plain(found.members["sample_id"]), pa.array(sorted(wanted))))
+        sizes = kept.group_by("pool_id").aggregate([("sample_id", "count")])
+        mixed = plain(sizes.filter(pc.greater(sizes["sample_id_count"], 1))["pool_id"])
+        in_pool = pc.is_in(plain(kept["pool_id"]), mixed)
+        members.append(kept.filter(in_pool))
+        alone += kept.filter(pc.invert(in_pool))["sample_id"].to_pylist()
+        pools.append(found.pools.filter(pc.is_in(plain(found.pools["pool_id"]), mixed)))
+        # Whom the posterior calls settled is tested alone all the same: it is the rules that settle.
+        settled = found.standing.filter(pc.not_equal(found.standing["state"].cast(pa.string()), "open"))
+        alone += [each for each in settled["sample_id"].to_pylist() if each in wanted]
+    chosen = pa.concat_tables([POOLS.empty(), *(each.cast(POOLS.schema) for each in pools)])
+    place = chosen.schema.get_field_index("design")
+    return NextStage(
+        chosen.set_column(place, POOLS.schema.field("design"), pa.array([ADAPTIVE] * chosen.num_rows, pa.string())),
+        pa.concat_tables([MEMBERS.empty(), *(each.cast(MEMBERS.schema) for each in members)]),
+        pa.array(alone, pa.string()),
+    )
+
+
 def _texts(texts: Iterable[str]) -> pa.Array:
     return pa.array(list(dict.fromkeys(texts)), pa.string())
 
@@ -94,8 +164,8 @@ class _Known:
     """The specimens of the samples that are not settled, and which of them were read."""
 
     def __init__(self, history: History) -> None:
-        is_designed = pc.and_(pc.is_valid(history.pools["design"]), pc.is_valid(history.pools["block_id"]))
-        self.pools = history.pools.filter(is_designed)
+        self.pools = history.pools.filter(pc.is_valid(history.pools["design"]))
+        self.laid_out = self.pools.filter(pc.is_valid(self.pools["block_id"]))
         mixed = history.members.filter(pc.is_in(plain(history.members["pool_id"]), plain(history.pools["pool_id"])))
         self.members = mixed.filter(pc.is_in(plain(mixed["pool_id"]), plain(self.pools["pool_id"])))
         self.designed = set(plain(self.members["sample_id"]).to_pylist())
@@ -106,7 +176,7 @@ class _Known:
         self._pools: dict[str, list[str]] = {}
         for pool, sample in zip(mixed["pool_id"].to_pylist(), mixed["sample_id"].to_pylist(), strict=True):
             self._pools.setdefault(sample, []).append(pool)
-        self._mixed = set(plain(self.pools["pool_id"]).to_pylist())
+        self.mixed = set(plain(self.pools["pool_id"]).to_pylist())
         calls = history.calls
         self._words: dict[str, set[str]] = {}
         for specimen, call in zip(calls["specimen_id"].to_pylist(), calls["call"].to_pylist(), strict=True):
@@ -123,10 +193,16 @@ class _Known:
         tube = self._tube[sample]
         return tube if self._n_held[tube] == 1 else sample
 
+    def named_alone(self, calls: pa.Table) -> pa.Table:
+        """Return the calls with a tube of one sample named as that sample."""
+        of_tube = {tube: sample for sample, tube in self._tube.items() if self._n_held[tube] == 1}
+        names = [of_tube.get(each, each) for each in calls["specimen_id"].to_pylist()]
+        return pa.table({"specimen_id": pa.array(names, pa.string()), "call": calls["call"]})
+
     def on_its_way(self, sample: str) -> bool:
         """Return whether a pool of a sample's design, or its own tube, was mixed or plated and is not read yet."""
         pools = self._pools.get(sample, [])
-        unread = [pool for pool in pools if pool in self._mixed and pool not in self._words]
+        unread = [pool for pool in pools if pool in self.mixed and pool not in self._words]
         return bool(unread) or bool({sample, self._tube[sample], *pools} & self._plated)
 
     def invalid_specimens(self, sample: str, *, alone: bool) -> list[str]:

@@ -13,8 +13,9 @@ _CLOSE = 3
 _MOST_A_SAMPLE = 8
 _MOST_SIDE = 64
 _MOST_SPLIT = 1024
-# Samples may be cut into so many blocks, each pooled by itself.
+# Samples may be cut into so many blocks, each pooled by itself; of many samples blocks have at most so many.
 _BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+_LARGEST_BLOCK = 4096
 
 
 class Wanted(NamedTuple):
@@ -92,7 +93,10 @@ def _one_stage(wanted: Wanted, block: int, n_pools: int, each: int, name: str, l
         out = (1.0 - layers / n_pools) ** taken
     else:
         out = np.array([comb(n_pools - t, each) / comb(n_pools, each) for t in range(1, each + 1)])
-    held = np.interp(block * (1.0 - out), np.arange(wanted.some.size), wanted.some)
+    union = block * (1.0 - out)
+    whole = union.astype(np.int64)
+    further = wanted.some[np.minimum(whole + 1, wanted.n)]
+    held = wanted.some[whole] + (union - whole) * (further - wanted.some[whole])
     left = float(sum((-1) ** (t + 1) * comb(each, t) * held[t - 1] for t in range(1, each + 1)))
     return [(wanted.n / block * n_pools + wanted.n * left, name)]
 
@@ -102,7 +106,8 @@ def _sizes(wanted: Wanted) -> range:
 
 
 def _blocks(wanted: Wanted, least: int = 8) -> list[int]:
-    found = {-(-wanted.n // number) for number in _BLOCKS}
+    whole = min(wanted.n, _LARGEST_BLOCK)
+    found = {-(-whole // number) for number in _BLOCKS}
     return sorted((block for block in found if block >= least), reverse=True)
 
 
@@ -182,7 +187,7 @@ def _partitions(wanted: Wanted) -> list[Scored]:
     return [
         scored
         for number in range(2, 7)
-        for size in _sizes(wanted)
+        for size in _sizes(wanted)[:_MOST_SPLIT]
         if (number - 1) * size <= wanted.n
         for scored in _one_stage(
             wanted, wanted.n, -(-wanted.n // size) * number, number, f"partitions-{number}x{size}", number
@@ -247,7 +252,7 @@ def _promised(wanted: Wanted, family: str, least: int) -> Iterator[Scored]:
     if wanted.max_positives is None:
         return
     for block in _blocks(wanted):
-        if block == wanted.n or wanted.max_pool < wanted.n:
+        if block >= min(wanted.n, _LARGEST_BLOCK) or wanted.max_pool < wanted.n:
             for positives in range(least, min(wanted.max_positives, 3) + 1):
                 yield float(wanted.n / block + positives), f"{family}-{block}-{positives}"
 

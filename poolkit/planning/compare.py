@@ -14,9 +14,10 @@ from poolkit.planning.expected import at_most, independent, staged_tests
 from poolkit.pooling.designs import Design, Layout, design
 from poolkit.pooling.designs.remainders import SpecialRemainder
 
-# So many sets of infected samples are tried one by one; beyond, as many are drawn as are good for about 1 %.
-_COUNTED = 25_000
-_DRAWN = 4_000
+# Sets of infected samples that are tried one by one, and that are drawn where there are more: first of each design of a
+# family, then of the best of them.
+_COUNTED = (25_000, 100_000)
+_DRAWN = (2_000, 10_000)
 _BLOCKS_DRAWN = 16
 
 
@@ -78,7 +79,7 @@ def compare_designs(
     told apart by testing single samples in one more round, none where only one set is left (PoolPy's reading, which
     takes one test fewer than there are sets; Bondy's theorem says that is always enough, and often fewer are). The
     promise does the work: a design may look better here than a laboratory finds it when it is broken. Exact over all
-    sets up to 25,000 of them, and where the design names so many for certain; else over 4,000 sets drawn at random,
+    sets up to 100,000 of them, and where the design names so many for certain; else over 10,000 sets drawn at random,
     and then the worst tests are the worst of those. Tests are counted for a perfect assay.
 
     *prevalence*: every sample that is in no negative pool is tested alone after the last stage. Exact for a perfect
@@ -105,16 +106,17 @@ def compare_designs(
         of_family = {family: [*names] for family, names in candidates(wanted).items()}
     else:
         of_family = {f"{place}": [each] for place, each in enumerate(designs)}
-    sets = _Sets(wanted, prevalence, assay or Assay(), seed)
-    rows = [_alone(n, sets.assay)] if designs is None else []
+    assay = assay or Assay()
+    quick, close = (_Sets(wanted, prevalence, assay, seed, close=each) for each in (False, True))
+    rows = [_alone(n, assay)] if designs is None else []
     for family, names in of_family.items():
         if designs is None:
-            best = _best(names, wanted, sets)
+            best = _best(names, wanted, quick, close)
             rows += [] if best is None else [best | {"family": family}]
         else:
-            row = _row(design(names[0]), wanted, sets)
+            row = _row(design(names[0]), wanted, close)
             rows += [] if row is None else [row]
-    table = pd.DataFrame(rows, columns=list(_alone(n, sets.assay)))
+    table = pd.DataFrame(rows, columns=list(_alone(n, assay)))
     table["standard_error"] = table["standard_error"].astype(float)
     return table.sort_values(["expected_tests", "rounds", "largest_pool", "design"], ignore_index=True)
 
@@ -157,12 +159,13 @@ def _alone(n: int, assay: Assay) -> dict[str, Any]:
 
 
 class _Sets:
-    """What all designs are tried on; the sets of at most a few infected samples are made when first asked for."""
+    """What designs are tried on; the sets of at most a few infected samples are made when first asked for."""
 
-    def __init__(self, wanted: Wanted, prevalence: float | None, assay: Assay, seed: int) -> None:
+    def __init__(self, wanted: Wanted, prevalence: float | None, assay: Assay, seed: int, *, close: bool) -> None:
         self.wanted, self.prevalence, self.assay, self.seed = wanted, prevalence, assay, seed
+        self.n_drawn = _DRAWN[close]
         most = wanted.max_positives
-        self.counted = most is not None and staged.n_sets(wanted.n, most) <= _COUNTED
+        self.counted = most is not None and staged.n_sets(wanted.n, most) <= _COUNTED[close]
         self._words: staged.Words | None = None
 
     def words(self) -> staged.Words:
@@ -172,11 +175,11 @@ class _Sets:
             if self.counted:
                 self._words = staged.every_set(n, most)
             else:
-                self._words = staged.random_sets(n, most, _DRAWN, seed=self.seed)
+                self._words = staged.random_sets(n, most, self.n_drawn, seed=self.seed)
         return self._words
 
 
-def _best(names: Sequence[str | Design], wanted: Wanted, sets: _Sets) -> dict[str, Any] | None:
+def _best(names: Sequence[str | Design], wanted: Wanted, quick: _Sets, close: _Sets) -> dict[str, Any] | None:
     """Return the row of the best of a few designs, or None where none of them will do."""
     best: dict[str, Any] | None = None
     for name in names:
@@ -185,10 +188,12 @@ def _best(names: Sequence[str | Design], wanted: Wanted, sets: _Sets) -> dict[st
         except DesignError:
             # The formulas know less than the designs about which numbers go.
             continue
-        row = _row(found, wanted, sets, below=np.inf if best is None else best["expected_tests"])
+        row = _row(found, wanted, quick, below=np.inf if best is None else best["expected_tests"])
         if row is not None and (best is None or _order(row) < _order(best)):
             best = row
-    return best
+    if best is None or best["exact"]:
+        return best
+    return _row(design(best["design"]), wanted, close)
 
 
 def _order(row: dict[str, Any]) -> tuple[float, int, int]:
@@ -241,7 +246,7 @@ def _by_prevalence(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -
             expected += n_blocks * known.total
             continue
         # As many blocks are drawn as stand in so many sets of all samples, or nearly.
-        n_drawn = _DRAWN * min(n_blocks, _BLOCKS_DRAWN)
+        n_drawn = sets.n_drawn * min(n_blocks, _BLOCKS_DRAWN)
         infected = staged.independent_sets(n, sets.prevalence or 0.0, n_drawn, seed=sets.seed)
         tests = staged.run(block, infected, assay=sets.assay, seed=sets.seed + 1).tests.sum(axis=1)
         expected += n_blocks * float(tests.mean())
@@ -253,7 +258,7 @@ def _by_prevalence(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -
 def _by_promise(found: Design, layout: Layout, wanted: Wanted, sets: _Sets) -> _Figures:
     most = wanted.max_positives or 0
     n_stages = int(layout.stage.max(initial=0))
-    if n_stages == 1 and not sets.counted and (_told_by_promise(found, most) or _names_for_certain(layout, most)):
+    if n_stages == 1 and (_told_by_promise(found, most) or _names_for_certain(layout, most)):
         return _Figures(float(layout.stage.size), layout.stage.size, 1, exact=True, error=None)
     ran = staged.run(layout, sets.words())
     alone = staged.retests(layout, ran, max_positives=most)
@@ -273,21 +278,23 @@ def _told_by_promise(found: Design, most: int) -> bool:
 
 def _names_for_certain(layout: Layout, most: int) -> bool:
     """Say whether so many infected samples never cover all pools of another: by pools a sample and shared pools."""
-    if np.bincount(layout.members, minlength=layout.n_samples).min() <= most:
-        return False
+    own = np.bincount(layout.members, minlength=layout.n_samples)
     inside = np.zeros((layout.stage.size, layout.n_samples), np.float32)
     inside[np.repeat(np.arange(layout.stage.size), np.diff(layout.offsets)), layout.members] = 1.0
+    # One sample tells of most designs that they do not.
+    if own.min() <= most or not most * inside[inside[:, 0] > 0, 1:].sum(axis=0).max(initial=0.0) < own[0]:
+        return False
     shared = inside.T @ inside
-    own = shared.diagonal().copy()
     np.fill_diagonal(shared, 0.0)
     return bool((most * shared.max(axis=1) < own).all())
 
 
 def _sensitivity(layout: Layout, assay: Assay, *, alone: bool) -> float:
     """Return how likely a single infected sample is found, on average over the samples."""
+    points = assay.sensitivity if isinstance(assay.sensitivity, tuple) else ((1, assay.sensitivity),)
     sizes = np.diff(layout.offsets)
-    of_size = assay.reactive(int(sizes.max(initial=1)))[:, 1]
+    of_size = np.interp(sizes, [size for size, _ in points], [found for _, found in points])
     with np.errstate(divide="ignore"):
-        logs = np.repeat(np.log(of_size[sizes]), sizes)
-    found = np.exp(np.bincount(layout.members, weights=logs, minlength=layout.n_samples))
-    return float(found.mean() * (of_size[1] if alone else 1.0))
+        logs = np.repeat(np.log(of_size), sizes)
+    every = np.exp(np.bincount(layout.members, weights=logs, minlength=layout.n_samples))
+    return float(every.mean() * (points[0][1] if alone else 1.0))

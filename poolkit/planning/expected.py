@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels import stages
-from poolkit.planning.staged import pools_of
 from poolkit.pooling import designs
 from poolkit.pooling.designs import Layout
 
@@ -106,30 +105,28 @@ def staged_tests(layout: Layout, some: Floats) -> Expected | None:
     -----
     A sample is open after all stages when each of its pools holds an infected sample; by inclusion and exclusion
     over its pools P(open) = sum over non-empty sets T of them of (-1)^(|T| + 1) P(the union of T holds one). A later
-    pool is tested when all pools of the stages before that its members share react. O(samples x 2^pools of a sample).
+    pool is tested when all pools of the stages before that its members share react. For w pools of s samples each a
+    sample costs O(w s + w 2^w).
     """
-    pools = pools_of(layout)
-    n_pools = pools.stage.size
-    pool = np.repeat(np.arange(n_pools), np.diff(layout.offsets))
+    stage = layout.stage.astype(np.int64)
+    pool = np.repeat(np.arange(stage.size), np.diff(layout.offsets))
     order = np.lexsort((pool, layout.members))
     listed = pool[order].astype(np.int32)
     offsets = np.searchsorted(layout.members[order], np.arange(layout.n_samples + 1)).astype(np.int64)
     if np.diff(offsets).max(initial=0) > _MOST_POOLS_A_SAMPLE:
         return None
-    probability = np.zeros(layout.n_samples)
-    stages.all_react(offsets, listed, pools.bits, some, probability)
-    tested = np.bincount(pools.stage[pools.stage == 1] - 1, minlength=int(pools.stage.max(initial=0))).astype(float)
-    later = np.flatnonzero(pools.stage > 1)
+    tested = np.bincount(stage[stage == 1] - 1, minlength=int(stage.max(initial=0))).astype(float)
+    later = np.flatnonzero(stage > 1)
     before = _shared_before(layout, later, offsets, listed)
     if before is None:
         return None
-    sizes = [each.size for each in before]
-    before_offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    flat = np.concatenate([np.zeros(0, np.int32), *before]).astype(np.int32)
-    reached = np.zeros(later.size)
-    stages.all_react(before_offsets, flat, pools.bits, some, reached)
-    np.add.at(tested, pools.stage[later] - 1, reached)
-    return Expected(tested, float(probability.sum()))
+    before_offsets = np.concatenate([[0], np.cumsum([each.size for each in before])]).astype(np.int64)
+    before_listed = np.concatenate([np.zeros(0, np.int32), *before]).astype(np.int32)
+    reached, left = np.zeros(later.size), np.zeros(layout.n_samples)
+    stages.all_react(before_offsets, before_listed, layout.offsets, layout.members, some, reached)
+    stages.all_react(offsets, listed, layout.offsets, layout.members, some, left)
+    np.add.at(tested, stage[later] - 1, reached)
+    return Expected(tested, float(left.sum()))
 
 
 def _shared_before(

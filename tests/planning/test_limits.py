@@ -22,6 +22,20 @@ def at_most_2999(prevalence):
     return best_partitions(prevalence, max_pool=2999)
 
 
+def test_bounds(small):
+    bounds = TABLE["bounds"]
+    for place, prevalence in enumerate(PREVALENCES):
+        least = poolkit.pooling_bound(prevalence, max_pool=10**6)
+        assert least == pytest.approx(bounds["entropy"][place], abs=1.001 * HALF_A_DIGIT)
+        size = bounds["nested sizes"][place]
+        # The largest takes ten seconds; it was .001476.
+        if size <= (40 if small else 700):
+            nested = poolkit.adaptive_tests(prevalence, max_pool=size)
+            digit = 0.1 * HALF_A_DIGIT if prevalence < 0.005 else HALF_A_DIGIT
+            assert nested == pytest.approx(bounds["nested"][place], abs=1.001 * digit)
+            assert least <= nested
+
+
 OPTIMA = {
     "dorfman optimal": lambda p: best_hierarchical(p, max_stages=2),
     "hierarchical to 10": lambda p: best_hierarchical(p, max_stages=9, max_pool=10),

@@ -56,6 +56,25 @@ def test_retests_tell_apart_whatever_explains_the_pools(layout, most):
         assert (counted[row] <= 1) == (fewest <= 1)
 
 
+@given(random_layouts, st.integers(0, 2**16))
+def test_an_assay_that_errs_runs_as_defined(layout, seed):
+    n, pools = layout.n_samples, as_pools(layout)
+    infected = staged.random_sets(n, 2, 6, seed=seed)
+    assay = Assay(((1, 0.9), (9, 0.5)), 0.8, "independent")
+    ran = staged.run(layout, infected, assay=assay, seed=seed)
+    uniform = np.random.Generator(np.random.PCG64(seed)).random((6, len(pools)))
+    reactive = assay.reactive(n)
+    for row, each in enumerate(as_sets(infected)):
+
+        def reacts(k, n_infected, row=row):
+            return uniform[row, k] < reactive[len(pools[k][1]), n_infected]
+
+        outcome, left = twin.run(n, pools, each, reacts)
+        assert {k: code == 2 for k, code in enumerate(ran.outcome[row]) if code} == outcome
+        assert as_sets(ran.open[row : row + 1]) == [left]
+        assert ran.tests[row].sum() == len(outcome) + len(left)
+
+
 def test_samples_beyond_one_word():
     layout = layouts.array(12, 12)
     infected = staged.every_set(144, 1)

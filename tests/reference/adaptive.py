@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import combinations, product
+from math import exp, lgamma, log, prod
 
 
 def truths(yes, no, pools, likelihood):
@@ -65,3 +66,28 @@ def three_rounds_by_pairs(prevalence, size=10, n_pools=5):
         weight = prevalence**infected * (1.0 - prevalence) ** (size - infected)
         expected += weight * (n_pools + (0 if open_ == 1 else open_))
     return expected / size
+
+
+def pool_log_likelihood(pool_looks, member_looks, prevalence, sensitivity, specificity, overdispersion):
+    """Log of the sum over all 2^n truths of a pool whose members share a beta-distributed risk.
+
+    Looks are (times reactive, times negative), of the pool and of each member alone.
+    """
+    total = 1.0 / overdispersion - 1.0
+    a, b, n = prevalence * total, (1.0 - prevalence) * total, len(member_looks)
+
+    def beta(x, y):
+        return lgamma(x) + lgamma(y) - lgamma(x + y)
+
+    def said(looks, infected):
+        reacts = sensitivity if infected else 1.0 - specificity
+        return reacts ** looks[0] * (1.0 - reacts) ** looks[1]
+
+    return log(
+        sum(
+            exp(beta(a + sum(truth), b + n - sum(truth)) - beta(a, b))
+            * said(pool_looks, any(truth))
+            * prod(said(looks, infected) for looks, infected in zip(member_looks, truth, strict=True))
+            for truth in product((0, 1), repeat=n)
+        )
+    )

@@ -765,6 +765,8 @@ def probabilities(samples, children, pools, looks, unusable, doubtful, protocol)
 
 def probability(sample_id, mine, pools, looks, unusable, doubtful, priors, protocol):
     """Give the posterior probability that a sample is infected, or None where the page gives none."""
+    if sample_id not in doubtful and mine and all(is_designed(pools[p]) and p not in unusable for p in mine):
+        return by_block(sample_id, mine, pools, looks, unusable, priors, protocol)
     pool_id = mine[0] if mine else None
     if sample_id in doubtful or len(mine) > 1 or pool_id in unusable:
         return None
@@ -774,6 +776,38 @@ def probability(sample_id, mine, pools, looks, unusable, doubtful, priors, proto
     members = list(pools[pool_id]["members"]) if mine else [sample_id]
     single_looks = {member: looks.get(("single", member), []) for member in members}
     return posterior(sample_id, members, pool_looks, single_looks, priors, protocol)
+
+
+def by_block(sample_id, mine, pools, looks, unusable, priors, protocol):
+    """Give the posterior of a sample of designed pools: add up every truth of all samples that such pools tie to it."""
+
+    def read(specimen):
+        return [look for look in looks.get(specimen, []) if look["call"] != "invalid"]
+
+    if not read(("single", sample_id)) and not any(read(("pool", p)) for p in mine):
+        return None
+    used = {p: list(pool["members"]) for p, pool in pools.items() if is_designed(pool) and p not in unusable}
+    tied, before = {sample_id}, set()
+    while tied != before:
+        before = set(tied)
+        tied |= {member for members in used.values() if tied & set(members) for member in members}
+    its_pools = [p for p, members in used.items() if tied & set(members) and read(("pool", p))]
+    # What nothing was read of is as likely as before, whatever the others are.
+    asked = sorted({m for p in its_pools for m in used[p]} | {m for m in tied if read(("single", m))})
+    infected_here = everywhere = 0.0
+    for truth in product((False, True), repeat=len(asked)):
+        so = dict(zip(asked, truth, strict=True))
+        weight = 1.0
+        for member, infected in so.items():
+            weight *= priors[member] if infected else 1 - priors[member]
+            weight *= chance_of_looks(infected, 1, looks.get(("single", member), []), protocol)
+        for p in its_pools:
+            infected = any(so[member] for member in used[p])
+            weight *= chance_of_looks(infected, len(used[p]), looks[("pool", p)], protocol)
+        everywhere += weight
+        if so[sample_id]:
+            infected_here += weight
+    return infected_here / everywhere if everywhere > 0 else None
 
 
 # Section 9 stands with the tables that it is about, in section 1 above.

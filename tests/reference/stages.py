@@ -3,13 +3,13 @@
 from itertools import combinations, product
 
 
-def run(n, pools, infected):
+def run(n, pools, infected, reacts=lambda k, n_infected: n_infected > 0):
     """Return (outcome by pool, open samples) of pools given as (stage, members); untested pools have no outcome."""
     open_, outcome = set(range(n)), {}
     for stage in sorted({stage for stage, _ in pools}):
         tested = [k for k, (of, members) in enumerate(pools) if of == stage and open_ & set(members)]
         for k in tested:
-            outcome[k] = bool(set(pools[k][1]) & infected)
+            outcome[k] = bool(reacts(k, len(set(pools[k][1]) & infected)))
         for k in tested:
             if not outcome[k]:
                 open_ -= set(pools[k][1])
