@@ -51,8 +51,8 @@ class Candidates:
     ----------
     candidates : pyarrow.Table
         One row a sample that is open and was not tested alone, in order of rank: sample_id, part, rank (from 1),
-        weight (its share of the sets looked at, 0 to 1), expected_ct_cycles (if tested alone, null outside of the most
-        probable set), most_probable.
+        weight (its share of the sets looked at, 0 where none of them holds it), expected_ct_cycles (if tested alone,
+        null outside of the most probable set), most_probable.
     sets : pyarrow.Table
         One row a part, which is a connected component of reactive pools and open samples: part, n_pools, n_candidates,
         most_probable (list of sample ids), weight (of that set among all looked at), margin (log weight over the next

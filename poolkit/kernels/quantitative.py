@@ -130,7 +130,8 @@ def _lay_out(parts: Parts, read: Read, part: int, rows: NDArray[np.int32]) -> De
         np.empty(n, np.int32),
         np.empty(n),
         np.empty(n_edges),
-        np.empty((n, n)),
+        # Larger parts are thinned out before any load is fitted.
+        np.empty((min(n, MOST_THINNED), min(n, MOST_THINNED))),
         np.empty(n),
         np.empty(n),
     )
