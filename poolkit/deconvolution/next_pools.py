@@ -38,7 +38,7 @@ class NextPools(NamedTuple):
 
     def __repr__(self) -> str:
         """Give the row count of each table."""
-        return f"NextPools({', '.join(f'{each.name}={getattr(self, each.name).num_rows}' for each in fields(self))})"
+        return f"NextPools({', '.join(f'{name}={each.num_rows}' for name, each in self._asdict().items())})"
 
 
 def next_pools(
