@@ -132,8 +132,11 @@ def decode(
     would leave without anybody are tested again, all of them; so are samples whose component did not converge.
 
     Certain samples are taken out first; then each component that is left is decoded by the first that fits: a sum over
-    the number of infected where pools are nested, all sets up to 16 samples, branch and bound over sets with a proved
-    bound on the weight left out, the likely sets alone, or damped belief propagation. The last two are approximate.
+    the number of infected where pools are nested; a sweep over which pools hold somebody infected, where few are open
+    at once (arrays, cubes, binary designs); all sets up to 16 samples; branch and bound over sets with a proved bound
+    on the weight left out; the likely sets alone; or damped belief propagation. The last two are approximate, and
+    nothing bounds their error: the likely sets say too little of samples below about 0.001, and belief propagation is
+    too sure of itself both ways, so that it never makes a sample positive without another test.
 
     Examples
     --------
@@ -167,6 +170,10 @@ def decode(
     method = _methods(believed, graph, component, n_components)
     certainty, probability = _certainty(believed, read, method[component])
     answer = _answers(read, eliminated, probability, certainty, cost_missed, cost_false)
+    inside = np.flatnonzero(believed.part >= 0)
+    passed_on = inside[believed.beliefs.method[believed.part[inside]] == methods.PROPAGATED]
+    # Belief propagation is too sure of itself where a block holds more than it is made for.
+    answer[passed_on[answer[passed_on] == _POSITIVE]] = _RETEST
     at_least = np.zeros(n_components, np.int32)
     elimination.at_least(graph, read.reads, eliminated, component, at_least)
     likely = believed.beliefs.likely
@@ -190,7 +197,6 @@ def decode(
     )
     load = np.maximum(np.bincount(component[likely], minlength=n_components), at_least)
     margin = np.full(n_components, np.inf)
-    inside = np.flatnonzero(believed.part >= 0)
     np.minimum.at(margin, component[inside], believed.beliefs.margin[believed.part[inside]])
     parts = pa.table(
         {
@@ -291,8 +297,8 @@ def _methods(believed: Posterior, graph: Graph, component: NDArray[np.int32], n_
     np.maximum.at(method, component[(believed.part < 0) & (believed.state < 0)], np.int8(methods.ALONE))
     inside = np.flatnonzero(believed.part >= 0)
     np.maximum.at(method, component[inside], believed.beliefs.method[believed.part[inside]])
-    for pool in np.flatnonzero(believed.conflict):
-        method[component[graph.members[graph.offsets[pool]]]] = methods.IMPOSSIBLE
+    conflict = np.flatnonzero(believed.conflict)
+    method[component[graph.members[graph.offsets[conflict]]]] = methods.IMPOSSIBLE
     return method
 
 

@@ -38,7 +38,8 @@ class NextPools(NamedTuple):
 
     def __repr__(self) -> str:
         """Give the row count of each table."""
-        return f"NextPools({', '.join(f'{name}={each.num_rows}' for name, each in self._asdict().items())})"
+        counts = zip(self._fields, self, strict=True)
+        return f"NextPools({', '.join(f'{name}={rows.num_rows}' for name, rows in counts)})"
 
 
 def next_pools(

@@ -164,7 +164,7 @@ EFFORT = Effort(
     n_likely=500_000,
     n_proved=64,
     n_rounds=500,
-    reach=6.0,
+    reach=8.0,
 )
 
 

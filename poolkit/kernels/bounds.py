@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     log_odds: NDArray[np.float64]
     share: NDArray[np.int8]  # (samples,) class of _SHARES
     order: NDArray[np.int32]  # samples, the likeliest first
-    likelihood: NDArray[np.float64]  # (pools, number infected) logarithms, by bit
+    likelihood: NDArray[np.float64]  # (pools, number infected) logarithms, by bit; the last column for more too
     rest: NDArray[np.float64]  # (pools, number infected) at most gained, log, by any more infected
     weights: NDArray[np.float64]  # (tilts, classes, down pools, up pools) at most added by a sample per unit of odds
     known: NDArray[np.bool_]  # (tilts,) whether its weights were worked out
@@ -74,17 +74,22 @@ def prepare(local: Local, odds: NDArray[np.float64], evidence: Evidence, parts: 
     largest = 1
     for j in range(n_pools):
         largest = max(largest, local.offsets[j + 1] - local.offsets[j])
-    raw = np.full((n_pools, largest + 1), -np.inf)
+    saturates = True
+    for j in range(n_pools):
+        row, low = evidence.table[evidence.kind[parts.pools[parts.pool_offsets[part] + j]]], local.low[j]
+        for k in range(low + 2, low + local.offsets[j + 1] - local.offsets[j] + 1):
+            saturates = saturates and row[k] == row[low + 1]
+    # Where more infected than one change nothing, the last column stands for all of them.
+    raw = np.full((n_pools, 2 if saturates else largest + 1), -np.inf)
     is_up = np.zeros(n_pools, np.bool_)
-    floor, top, down_most, down_least, saturates = 0.0, 0.0, 0.0, 1.0, True
+    floor, top, down_most, down_least = 0.0, 0.0, 0.0, 1.0
     for j in range(n_pools):
         kind = evidence.kind[parts.pools[parts.pool_offsets[part] + j]]
         row, logs = evidence.table[kind], evidence.logs[kind]
-        size = local.offsets[j + 1] - local.offsets[j]
+        size = min(local.offsets[j + 1] - local.offsets[j], raw.shape[1] - 1)
         most = 0.0
         for k in range(1, size + 1):
             most = max(most, row[local.low[j] + k])
-            saturates = saturates and row[local.low[j] + k] == row[local.low[j] + 1]
         none = row[local.low[j]]
         is_up[j] = most > none
         scale = max(most, none)
@@ -116,7 +121,7 @@ def prepare(local: Local, odds: NDArray[np.float64], evidence: Evidence, parts: 
             up[word] |= one
         likelihood[bit[j]] = raw[j]
         best = -np.inf
-        for k in range(largest, -1 if not saturates else largest, -1):
+        for k in range(0 if saturates else largest, -1, -1):
             if best > raw[j, k] > -np.inf:
                 rest[bit[j], k] = best - raw[j, k]
             best = max(best, raw[j, k])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
-from poolkit.kernels.bounds import MOST_POOLS, Setting, popcount, prepare
+from poolkit.kernels.bounds import Setting, popcount, prepare
 from poolkit.kernels.components import Evidence, Parts
 from poolkit.kernels.enumeration import Beliefs, Local
 from poolkit.kernels.search import Effort
@@ -49,7 +49,8 @@ def search_likely(
     setting = prepare(local, odds, evidence, parts, part)
     n, n_pools = local.starts.size - 1, local.low.size
     n_listed = _put_first(setting)
-    depth = n_listed + n_pools + 3
+    # Each step down settles a pool that is to be explained.
+    depth = n_pools + 3
     path = Path(
         np.empty((depth, n_listed), np.int32),
         np.empty((depth, n_listed)),
@@ -58,7 +59,7 @@ def search_likely(
         np.zeros(depth),
         np.full(depth, -1, np.int32),
         np.zeros((depth, 2), np.uint64),
-        np.empty((depth, MOST_POOLS)),
+        np.empty((depth, n_pools)),
         np.zeros(depth),
     )
     found = new_found(n, n_pools)

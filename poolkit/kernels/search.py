@@ -127,7 +127,7 @@ def _greedy(setting: Setting, found: Found) -> float:
         if taken[i]:
             weight += setting.log_odds[i]
     for j in range(found.n_chosen.size):
-        weight += setting.likelihood[j, found.n_chosen[j]]
+        weight += setting.likelihood[j, min(found.n_chosen[j], setting.likelihood.shape[1] - 1)]
     found.n_chosen[:] = 0
     found.sums[5] = 1.0 if weight > -np.inf else 0.0
     return weight if weight > -np.inf else 0.0

@@ -72,10 +72,10 @@ def gain_of(setting: Setting, found: Found, sample: int) -> float:
         while bits != _NO:
             low = bits & (~bits + _ONE)
             j = word * 64 + popcount(low - _ONE)
-            k = found.n_chosen[j]
+            k = min(found.n_chosen[j], setting.likelihood.shape[1] - 1)
             value += setting.likelihood[j, k]
-            if k > 1 or setting.up[word] & low == _NO:
-                value -= setting.likelihood[j, k - 1]
+            if found.n_chosen[j] > 1 or setting.up[word] & low == _NO:
+                value -= setting.likelihood[j, min(found.n_chosen[j] - 1, setting.likelihood.shape[1] - 1)]
             bits ^= low
     return float(value)
 

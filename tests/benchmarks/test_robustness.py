@@ -32,9 +32,7 @@ def test_as_assumed_the_probabilities_are_the_shares(design, size):
     assert row.tests == pytest.approx(tests[design], rel=0.5 if size < 1000 else 0.1)
 
 
-def test_what_a_wrong_world_does(size, small):
-    if small:
-        pytest.skip("shares of a few hundred samples say nothing")
+def test_what_a_wrong_world_does(size):
     rows = {
         (world.name, design): run(world, design, n=size, seed=5) for world in WORLDS for design in ("two-stage-10",)
     }
@@ -45,6 +43,8 @@ def test_what_a_wrong_world_does(size, small):
         assert (found[name].tests, found[name].sensitivity) == (base.tests, base.sensitivity)
         assert found[name].missed_expected / base.missed_expected == pytest.approx(factor, rel=1.0)
         assert (found[name].missed_expected < base.missed_expected) == (factor < 1)
+    if size < 1000:  # shares of a few hundred samples say no more
+        return
     # Infected samples that stand together spare retests, and confirm each other more than is believed.
     assert found["households together"].tests < 0.75 * base.tests
     assert found["households together"].false < found["households together"].false_expected

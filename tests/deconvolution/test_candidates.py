@@ -214,12 +214,13 @@ def test_a_wrong_sd_costs_little(small):
 
 def test_at_the_sd_of_real_pools_a_ct_orders_but_hardly_decides(small):
     """93x961, 8 infected: the most probable set is right in 1 of 2 to 9 of 10 at 2 cycles, in nearly all at 0.1."""
-    if small:
-        pytest.skip("needs many batches")
     design = transversal(31, 961)
-    fine, coarse = (Batches(design, 8, 80, sd=sd).exact(sd=sd) for sd in (0.1, 2.0))
-    assert fine >= 0.9
-    assert 0.5 <= coarse <= 0.9
+    fine, coarse = (Batches(design, 8, 8 if small else 80, sd=sd).exact(sd=sd) for sd in (0.1, 2.0))
+    if small:
+        assert fine >= coarse
+    else:
+        assert fine >= 0.9
+        assert 0.5 <= coarse <= 0.9
 
 
 def test_the_order_finds_the_infected_first(small):
@@ -236,17 +237,16 @@ def test_the_order_finds_the_infected_first(small):
 
 def test_weights_are_honest(small):
     """Of the candidates with a weight near w, about w are infected, under the model's own errors."""
-    if small:
-        pytest.skip("needs many batches")
-    batches = Batches(transversal(31, 961), 8, 150, sd=2.0)
+    batches = Batches(transversal(31, 961), 8, 8 if small else 150, sd=2.0)
     _, found = batches.decoded(sd=2.0)
     infected = batches.infected.ravel()
     weight = found.candidates["weight"].to_numpy()
     truth = np.array([infected[int(name[1:])] for name in found.candidates["sample_id"].to_pylist()])
-    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.01)):
+    bins = ((0.0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.01))
+    for low, high in ((0.0, 0.5), (0.5, 1.01)) if small else bins:
         inside = (weight >= low) & (weight < high)
         n, said, seen = int(inside.sum()), float(weight[inside].mean()), float(truth[inside].mean())
-        assert n > 20
+        assert n > 10
         # Three standard errors, and a tenth for what Laplace, the flat loads and the sets not looked at leave.
         assert abs(seen - said) <= 3.0 * math.sqrt(max(said * (1.0 - said), 0.01) / n) + 0.1
 

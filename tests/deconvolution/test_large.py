@@ -1,6 +1,7 @@
 """Blocks too large for every truth: the searches against each other, against the truth, and what they admit."""
 
 import math
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -114,3 +115,15 @@ def test_a_block_of_a_design_by_name():
     assert found.samples["answer"].to_pylist().count("positive") == 1
     assert found.components["overloaded"].to_pylist() == [False]
     assert found.components["method"].to_pylist() == ["pool states"]
+
+
+def test_belief_propagation_alone_makes_nobody_positive(monkeypatch):
+    plan = poolkit.design("array-4x6")
+    names, reactive = [f"P{k}" for k in range(1, 11)], {"P1", "P10"}
+    calls = pa.table({"specimen_id": names, "call": ["positive" if name in reactive else "negative" for name in names]})
+    hurried = EFFORT._replace(n_nested=0, n_open=0, n_enumerated=0, n_proved=0, n_likely=-1)
+    monkeypatch.setattr(sys.modules["poolkit.deconvolution.decode"], "EFFORT", hurried)
+    found = poolkit.decode(plan.members(24), calls, prior=0.01, assay=Assay(0.98, 0.9999))
+    assert found.components["method"].to_pylist() == ["belief propagation"]
+    assert max(found.samples["probability"].to_pylist()) > 0.98
+    assert set(found.samples["answer"].to_pylist()) == {"negative", "retest"}

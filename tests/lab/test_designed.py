@@ -106,7 +106,9 @@ def test_every_person_has_the_true_result_in_the_rounds_of_the_design(name, n_ro
             each: "positive" if is_infected else "negative" for each, is_infected in infected.items()
         }
         assert len(rounds) == n_rounds or (n_rounds is None and len(rounds) > 2)
-        assert lab.orders().num_rows == lab.findings().num_rows == 0
+        assert lab.orders().num_rows == 0
+        # Nested search takes more rounds than an order has hours.
+        assert set(lab.findings()["kind"].to_pylist()) <= ({"order_past_due"} if n_rounds is None else set())
         # Who is positive was read alone; the trace goes from the pools that reacted to that well.
         found = next(each for each, is_infected in infected.items() if is_infected)
         steps = lab.trace(found).to_pylist()

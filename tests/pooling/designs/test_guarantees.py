@@ -53,9 +53,7 @@ def test_the_search_finds_what_brute_force_finds_and_no_less_than_is_guaranteed(
         ("hyper-384-48-3", 48, 24, 3, 2, 1),
     ],
 )
-def test_published_designs_are_described_as_published(name, pools, size, each, overlap, disjunct, small):
-    if small and name == "triples-20x1140":
-        pytest.skip("large")
+def test_published_designs_are_described_as_published(name, pools, size, each, overlap, disjunct):
     facts = poolkit.design(name).describe()
     assert facts.n_pools == (pools,)
     assert (facts.smallest_pool, facts.largest_pool) == ((size,), (size,))

@@ -95,11 +95,10 @@ def test_triples_differ_and_their_pools_are_even_within_four(pools, data):
     assert widest_spread(found.codes(), pools) <= 4
 
 
-def test_all_triples_of_twenty_pools(small):
-    if small:
-        pytest.skip("large")
-    layout = poolkit.design("triples-20x1140").layout(1140)
-    assert {tuple(sorted(each)) for each in pools_of(layout)} == set(combinations(range(20), 3))
+def test_all_triples_of_all_pools(small):
+    pools, samples = (10, 120) if small else (20, 1140)
+    layout = poolkit.design(f"triples-{pools}x{samples}").layout(samples)
+    assert {tuple(sorted(each)) for each in pools_of(layout)} == set(combinations(range(pools), 3))
 
 
 def test_sixteen_pools_have_no_room_for_forty_triples_apart():
