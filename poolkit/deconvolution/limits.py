@@ -3,7 +3,7 @@
 import math
 from functools import lru_cache
 
-from poolkit.deconvolution.search import rounds_of, searched
+from poolkit.deconvolution.search import fresh_within, searched
 from poolkit.errors import DesignError, Problem
 
 
@@ -173,7 +173,7 @@ def adaptive_tests(prevalence: float, *, max_pool: int, rounds: int | None = Non
         return prevalence + (1.0 - prevalence) / max_pool if rounds is None or rounds > 1 else 1.0
     if rounds is None:
         return searched(prevalence, max_pool).fresh
-    return rounds_of(prevalence, max_pool, rounds).fresh[rounds]
+    return fresh_within(prevalence, max_pool, rounds)
 
 
 def _check(prevalence: float, max_pool: int, rounds: int | None = None) -> None:

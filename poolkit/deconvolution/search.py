@@ -92,8 +92,14 @@ def rounds_of(prevalence: float, largest: int, rounds: int) -> Rounds:
             if m <= _MOST_SAMPLES
             else _best_parts(m, prevalence, tests[-1])
         )
-    best = min(1.0, float(_per_sample(prevalence, tests[-1]).min()))
-    return Rounds((*fresh, best), (*tests, now), (*words, tuple(chosen)))
+    return Rounds((*fresh, fresh_within(prevalence, largest, rounds)), (*tests, now), (*words, tuple(chosen)))
+
+
+def fresh_within(prevalence: float, largest: int, rounds: int) -> float:
+    """Return the tests per sample within so many rounds; what a reactive pool takes has one round less."""
+    if rounds == 1:
+        return 1.0
+    return min(1.0, float(_per_sample(prevalence, rounds_of(prevalence, largest, rounds - 1).tests[-1]).min()))
 
 
 def _best_words(

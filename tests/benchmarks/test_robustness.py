@@ -10,7 +10,7 @@ from benchmarks.robustness import WORLDS, World, run
 
 @pytest.fixture(scope="module")
 def size(small):
-    return 500 if small else 10_000
+    return 200 if small else 10_000
 
 
 def within(found, expected, n):
@@ -29,7 +29,7 @@ def test_as_assumed_the_probabilities_are_the_shares(design, size):
         "array-5x5": 0.4 + robustness.PREVALENCE + (1 - robustness.PREVALENCE) * (1 - 0.98**4) ** 2,
     }
     # The formulas are for a perfect test, which retests a little more: what it misses, this test does not retest.
-    assert row.tests == pytest.approx(tests[design], rel=0.25 if size < 1000 else 0.1)
+    assert row.tests == pytest.approx(tests[design], rel=0.5 if size < 1000 else 0.1)
 
 
 def test_what_a_wrong_world_does(size):

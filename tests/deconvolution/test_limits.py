@@ -63,11 +63,13 @@ def test_two_rounds_are_dorfman_with_pools_of_ten_or_fewer():
         assert poolkit.adaptive_tests(prevalence, max_pool=10, rounds=2) == pytest.approx(expected, abs=0.000051)
 
 
-def test_three_rounds_are_what_counting_all_truths_says():
+def test_three_rounds_are_what_counting_all_truths_says(small):
     """Pools of ten, then five pools of four in which any two samples differ, then one by one: 0.1495 at 1 %."""
     exact = twin.three_rounds_by_pairs(0.01)
     assert exact == pytest.approx(0.1495, abs=0.00005)
     assert exact < 0.168
+    if small:
+        return  # a local search that is not compiled takes long
     expected = poolkit.adaptive_tests(0.01, max_pool=10, rounds=3)
     assert expected <= exact
     # Truths of three infected and more are left out, 1.2 of 1000 reactive pools, each of at most 10 tests.
