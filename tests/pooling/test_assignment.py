@@ -1,6 +1,5 @@
 """Single tubes in blocks of a design: every promise of `pool_samples`, its orders, and each error."""
 
-import datetime as dt
 from collections import defaultdict
 from typing import Any
 
@@ -15,32 +14,11 @@ from poolkit.pooling import Pooled, pool_samples
 from poolkit.schemas import MEMBERS, POOLS, conform
 from poolkit.simulation.people import draw_people
 from poolkit.simulation.streams import streams
+from tests.pooling.tubes import Rows, table
 from tests.reference import designs as reference
 
-NOON = dt.datetime(2022, 6, 1, 12, tzinfo=dt.UTC)
 WIDE = poolkit.load_protocol("cn-10in1-2020").revised("t", source="test", max_pool_size=96, validated_pool_size=96)
 NAMES = ("two-stage-4", "hierarchical-6-3-1", "array-2x3", "array-3x3-master", "hypercube-2-3", "partitions-2x3")
-
-Rows = list[tuple[str, str, str | None]]
-
-
-def table(rows: Rows) -> pa.Table:
-    """Return a samples table of (site, kind, group) rows, each in a tube of its own."""
-    n = len(rows)
-    names = [f"S{k}" for k in range(n)]
-    site, kind, group = ([row[k] for row in rows] for k in range(3))
-    return pa.table(
-        {
-            "sample_id": pa.array(names, pa.string()),
-            "subject_id": pa.array(names, pa.string()),
-            "site_id": pa.array(site, pa.string()),
-            "collected_at": pa.array([NOON] * n, pa.timestamp("us", "UTC")),
-            "kind": pa.array(kind, pa.string()),
-            "tube_id": pa.array([f"T{k}" for k in range(n)], pa.string()),
-            "slot": pa.array([1] * n, pa.int16()),
-            "group_id": pa.array(group, pa.string()),
-        }
-    )
 
 
 def blocks_of(pooled: Pooled) -> dict[str, list[list[int]]]:

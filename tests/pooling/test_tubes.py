@@ -1,6 +1,5 @@
 """Single tubes to pools: against the slow twin, the promises of the docstring, and each error."""
 
-import datetime as dt
 from collections import Counter, defaultdict
 
 import pyarrow as pa
@@ -12,29 +11,10 @@ from poolkit.errors import DesignError, ProtocolError, SchemaError
 from poolkit.pooling import Pooled, pool_tubes
 from poolkit.protocols import load_protocol
 from poolkit.schemas import MEMBERS, POOLS, SAMPLES, conform
+from tests.pooling.tubes import table
 from tests.reference import pooling as reference
 
-NOON = dt.datetime(2022, 6, 1, 12, tzinfo=dt.UTC)
 WIDE = load_protocol("cn-10in1-2020").revised("t", source="test", max_pool_size=40, validated_pool_size=40)
-
-
-def table(rows):
-    """Return a samples table of (site, kind, group) rows, each in a tube of its own."""
-    n = len(rows)
-    names = [f"S{k}" for k in range(n)]
-    site, kind, group = ([row[k] for row in rows] for k in range(3))
-    return pa.table(
-        {
-            "sample_id": pa.array(names, pa.string()),
-            "subject_id": pa.array(names, pa.string()),
-            "site_id": pa.array(site, pa.string()),
-            "collected_at": pa.array([NOON] * n, pa.timestamp("us", "UTC")),
-            "kind": pa.array(kind, pa.string()),
-            "tube_id": pa.array([f"T{k}" for k in range(n)], pa.string()),
-            "slot": pa.array([1] * n, pa.int16()),
-            "group_id": pa.array(group, pa.string()),
-        }
-    )
 
 
 def contents(pooled):
