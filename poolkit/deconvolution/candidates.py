@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from poolkit.arrays import TextIndex, frozen, numbers, plain
 from poolkit.assays import Assay, Dilution
 from poolkit.assays.cycles import DETECTED, NOT_DETECTED, NOT_READ, Looked, look_up
+from poolkit.deconvolution.posterior import graph_of
 from poolkit.deconvolution.priors import PRIORS
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels import candidates as open_kernels
 from poolkit.kernels import loads, quantitative
-from poolkit.kernels.registration import bucket
+from poolkit.kernels.components import Graph
 from poolkit.schemas import conform
 
 # Verwilt et al. 2020, Cq of 1,632 positives: median 28.8; quartiles 22.4 and 32.3, which are 1.349 sd apart.
@@ -242,23 +243,18 @@ def _beliefs(
     )
 
 
-def _graph(looked: Looked) -> tuple[open_kernels.Graph, int]:
+def _graph(looked: Looked) -> tuple[Graph, int]:
     """Return pools and samples, each sample that was tested alone a pool of one behind the others."""
     n_pools, n_samples = len(looked.pool_ids), len(looked.sample_ids)
     alone = np.flatnonzero(looked.state[n_pools:] != NOT_READ).astype(np.int32)
     pool = np.concatenate((looked.pool, n_pools + np.arange(alone.size, dtype=np.int32)))
     sample = np.concatenate((looked.sample, alone))
-    offsets, held = np.zeros(n_pools + alone.size + 1, np.int64), np.empty(pool.size, np.int32)
-    bucket(frozen(pool), frozen(sample), offsets, held)
-    of_member = np.repeat(np.arange(offsets.size - 1, dtype=np.int32), np.diff(offsets))
-    starts, pools = np.zeros(n_samples + 1, np.int64), np.empty(pool.size, np.int32)
-    bucket(frozen(held), frozen(of_member), starts, pools)
-    return open_kernels.Graph(frozen(offsets), frozen(held), frozen(starts), frozen(pools)), alone.size
+    return graph_of(pool, sample, n_pools + alone.size, n_samples), alone.size
 
 
 def _read(
     looked: Looked,
-    graph: open_kernels.Graph,
+    graph: Graph,
     dilution: Dilution,
     ct_limit: float,
     log_odds: NDArray[np.float64],
@@ -286,7 +282,7 @@ def _read(
     )
 
 
-def _parts(graph: open_kernels.Graph, outcome: NDArray[np.int8], tolerance: int) -> open_kernels.Parts:
+def _parts(graph: Graph, outcome: NDArray[np.int8], tolerance: int) -> open_kernels.Parts:
     candidate = np.zeros(graph.starts.size - 1, np.bool_)
     open_kernels.survive(graph, outcome, tolerance, candidate)
     part, counts = np.empty(outcome.size, np.int32), np.zeros((outcome.size, 3), np.int64)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, coded, codes_in, frozen, numbers, plain
 from poolkit.assays import Assay
+from poolkit.deconvolution.looks import POOLED, READ
 from poolkit.deconvolution.posterior import EFFORT, Posterior, components_of, evidence_of, graph_of, posterior_of
 from poolkit.deconvolution.priors import PRIORS
 from poolkit.errors import DesignError, Problem, SchemaError
 from poolkit.kernels import elimination
 from poolkit.kernels import posterior as methods
 from poolkit.kernels.components import Graph
-from poolkit.schemas import CALLS, MEMBERS, column, conform, table
+from poolkit.schemas import conform
 from poolkit.schemas.tables import CALLS_MADE
 
 ANSWERS = ("negative", "positive", "retest")
@@ -29,14 +30,6 @@ FITS = ("explained", "contradicted", "unknown")
 _NEGATIVE, _POSITIVE, _RETEST = range(3)
 _DEFINITE, _EXACT, _APPROXIMATE, _UNCONVERGED = range(4)
 _PERFECT = Assay()
-
-_MEMBERS = table("members", MEMBERS.doc, MEMBERS["pool_id"], MEMBERS["sample_id"], key=("pool_id", "sample_id"))
-_CALLS = table(
-    "calls",
-    "What pools and samples tested alone say; several rows of one specimen are replicates.",
-    column("specimen_id", pa.string(), "A pool, or a sample tested alone."),
-    CALLS["call"],
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +122,8 @@ def decode(
     -----
     A sample is negative when missing it costs less than a test (probability times `cost_missed` below 1), positive when
     reporting it falsely does, and else tested again. The members of a positive pool that elimination or these answers
-    would leave without anybody are tested again, all of them; so are samples whose component did not converge.
+    would leave without anybody are tested again, all of them; so are samples whose component did not converge, but for
+    those that elimination clears.
 
     Certain samples are taken out first; then each component that is left is decoded by the first that fits: a sum over
     the number of infected where pools are nested; a sweep over which pools hold somebody infected, where few are open
@@ -229,7 +223,7 @@ def _check_numbers(tolerance: int, rated: int | None, cost_missed: float, cost_f
 
 def _read(members: Any, calls: Any) -> _Read:
     """Return the graph of pools and singles, and what each says."""
-    mixed, called = conform(members, _MEMBERS), conform(calls, _CALLS, keys=False)
+    mixed, called = conform(members, POOLED), conform(calls, READ, keys=False)
     pool_index, sample_index = TextIndex.of(plain(mixed["pool_id"])), TextIndex.of(plain(mixed["sample_id"]))
     n_pools, n_samples = len(pool_index.values), len(sample_index.values)
     specimens = plain(called["specimen_id"])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from poolkit.assays import Assay
 from poolkit.deconvolution.known import Grouped
-from poolkit.deconvolution.posterior import EFFORT, components_of, evidence_of, graph_of, posterior_of
+from poolkit.deconvolution.posterior import EFFORT, evidence_of, graph_of, posterior_of, vouched
 from poolkit.kernels import evidence as kernels
 from poolkit.kernels import posterior as methods
 from poolkit.protocols import Protocol
@@ -81,13 +81,6 @@ class Designed:
         if not self._spoken.any():
             return
         found = posterior_of(self._graph, self._evidence, prior[self._samples], EFFORT)
-        said = found.beliefs.probability.copy()
-        inside = np.flatnonzero(found.part >= 0)
         # Only what is exact stands in a result; the table has no word for an approximation.
-        said[inside[found.beliefs.method[found.part[inside]] >= methods.APPROXIMATED]] = -1.0
-        impossible = inside[found.beliefs.method[found.part[inside]] == methods.IMPOSSIBLE]
-        if found.conflict.any() or impossible.size:
-            component, _ = components_of(self._graph, self._samples.size)
-            in_conflict = self._graph.members[self._graph.offsets[np.flatnonzero(found.conflict)]]
-            said[np.isin(component, component[np.concatenate((in_conflict, impossible))])] = -1.0
+        said = vouched(found, self._graph, below=methods.APPROXIMATED)
         probability[self._samples[self._spoken]] = said[self._spoken]

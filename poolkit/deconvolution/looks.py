@@ -12,8 +12,14 @@ from poolkit.errors import Problem, SchemaError
 from poolkit.kernels import registration
 from poolkit.schemas import CALLS, MEMBERS, POOLS, column, conform, table
 
-_MEMBERS = table("members", MEMBERS.doc, MEMBERS["pool_id"], MEMBERS["sample_id"], key=("pool_id", "sample_id"))
-_CALLS = table("calls", CALLS.doc, CALLS["specimen_id"], CALLS["call"])
+# What a decoder needs of the tables `members` and `calls`.
+POOLED = table("members", MEMBERS.doc, MEMBERS["pool_id"], MEMBERS["sample_id"], key=("pool_id", "sample_id"))
+READ = table(
+    "calls",
+    "What pools and samples tested alone say; several rows of one specimen are replicates.",
+    column("specimen_id", pa.string(), "A pool, or a sample tested alone."),
+    CALLS["call"],
+)
 _POOLS = table("pools", POOLS.doc, POOLS["pool_id"], column("stage", pa.int8(), POOLS["stage"].doc, minimum=1))
 
 
@@ -46,7 +52,7 @@ class Looked(NamedTuple):
 
 def look(members: Any, calls: Any, prior: float | Any, pools: Any) -> Looked:
     """Give samples and pools their numbers, and count the looks at each."""
-    placed, called = conform(members, _MEMBERS), conform(calls, _CALLS)
+    placed, called = conform(members, POOLED), conform(calls, READ)
     sample, sample_names = encode(placed["sample_id"])
     pool, pool_names = encode(placed["pool_id"])
     specimen, specimens = encode(called["specimen_id"])

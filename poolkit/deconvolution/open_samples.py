@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from poolkit.arrays import frozen
 from poolkit.assays import Assay
 from poolkit.deconvolution.looks import Looked
-from poolkit.deconvolution.posterior import EFFORT, evidence_of, graph_of, posterior_of
+from poolkit.deconvolution.posterior import EFFORT, evidence_of, graph_of, posterior_of, vouched
 from poolkit.kernels import adaptive as kernels
+from poolkit.kernels import posterior as methods
 
 # A component's truths are words of so many bits, and there is room for so many of them.
 _MOST_SAMPLES, _MOST_TRUTHS = 62, 1 << 15
@@ -44,7 +45,7 @@ class Standing:
     Attributes
     ----------
     probability : numpy.ndarray of float64
-        (samples,) posterior; below 0 where what was read cannot be true.
+        (samples,) posterior; below 0 where what was read cannot be true, or no number was found.
     own : numpy.ndarray of float64
         (samples,) probability by the prior and the looks at the sample alone.
     state : numpy.ndarray of int8
@@ -182,7 +183,7 @@ def _sum_up(
 
 
 def _propagated(looked: Looked, assay: Assay) -> NDArray[np.float64]:
-    """Return the posterior of every sample as `decode` finds it in components of any size."""
+    """Return the posterior of every sample as `decode` finds it in components of any size; -1 where it finds none."""
     n_pools, n_samples = looked.offsets.size - 1, looked.prior.size
     alone = np.flatnonzero(looked.reactive[n_pools:] + looked.negative[n_pools:])
     pool = np.concatenate((np.repeat(np.arange(n_pools), np.diff(looked.offsets)), n_pools + np.arange(alone.size)))
@@ -191,8 +192,7 @@ def _propagated(looked: Looked, assay: Assay) -> NDArray[np.float64]:
     read = np.concatenate((np.arange(n_pools), n_pools + alone))
     looks = looked.reactive.astype(np.int32), looked.negative.astype(np.int32)
     evidence = evidence_of(graph, looks[0][read], looks[1][read], assay)
-    found: NDArray[np.float64] = posterior_of(graph, evidence, looked.prior, EFFORT).beliefs.probability
-    return found
+    return vouched(posterior_of(graph, evidence, looked.prior, EFFORT), graph, below=methods.UNCONVERGED)
 
 
 def _pool_by_pool(

@@ -155,6 +155,23 @@ def components_of(graph: Graph, n_samples: int) -> tuple[NDArray[np.int32], int]
     return frozen(number), n
 
 
+def vouched(believed: Posterior, graph: Graph, *, below: int) -> NDArray[np.float64]:
+    """Return each sample's probability, and -1 where its part was found by a method from `below` on.
+
+    No sample has one whose component, by all its pools, holds looks that cannot be.
+    """
+    found = believed.beliefs.probability.copy()
+    inside = np.flatnonzero(believed.part >= 0)
+    method = believed.beliefs.method[believed.part[inside]]
+    found[inside[method >= below]] = -1.0
+    impossible = inside[method == kernels.IMPOSSIBLE]
+    if believed.conflict.any() or impossible.size:
+        component, _ = components_of(graph, found.size)
+        in_conflict = graph.members[graph.offsets[np.flatnonzero(believed.conflict)]]
+        found[np.isin(component, component[np.concatenate((in_conflict, impossible))])] = -1.0
+    return found
+
+
 EFFORT = Effort(
     n_nested=1_000_000,
     n_open=14,

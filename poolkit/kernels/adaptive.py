@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
+from poolkit.kernels.components import root_of
 
 
 @kernel
@@ -162,22 +163,13 @@ def label(offsets: NDArray[np.int64], members: NDArray[np.int32], parent: NDArra
         parent[sample] = sample
     for pool in range(offsets.size - 1):
         for k in range(offsets[pool] + 1, offsets[pool + 1]):
-            one, other = members[k - 1], members[k]
-            while parent[one] != one:
-                parent[one] = parent[parent[one]]
-                one = parent[one]
-            while parent[other] != other:
-                parent[other] = parent[parent[other]]
-                other = parent[other]
+            one, other = root_of(parent, members[k - 1]), root_of(parent, members[k])
             if one < other:
                 parent[other] = one
             else:
                 parent[one] = other
     for sample in range(parent.size):
-        root = sample
-        while parent[root] != root:
-            root = parent[root]
-        parent[sample] = root
+        parent[sample] = root_of(parent, sample)
 
 
 @kernel

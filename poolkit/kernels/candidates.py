@@ -6,19 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
+from poolkit.kernels.components import Graph, root_of
 from poolkit.kernels.loads import NEGATIVE, REACTIVE, UNKNOWN
-
-
-class Graph(NamedTuple):
-    """Who is in which pool, and which pools each sample is in.
-
-    Pool p holds ``members[offsets[p]:offsets[p + 1]]``, sample s is in ``pools[starts[s]:starts[s + 1]]``.
-    """
-
-    offsets: NDArray[np.int64]
-    members: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    pools: NDArray[np.int32]
 
 
 class Parts(NamedTuple):
@@ -53,15 +42,6 @@ def survive(graph: Graph, outcome: NDArray[np.int8], tolerance: int, candidate: 
 
 
 @kernel
-def _root(parent: NDArray[np.int32], pool: int) -> int:
-    """Return the pool that stands for this one's component, and shorten the way there."""
-    while parent[pool] != pool:
-        parent[pool] = parent[parent[pool]]
-        pool = parent[pool]
-    return pool
-
-
-@kernel
 def divide(
     graph: Graph,
     outcome: NDArray[np.int8],
@@ -82,7 +62,7 @@ def divide(
             first = -1
             for k in range(graph.starts[sample], graph.starts[sample + 1]):
                 if outcome[graph.pools[k]] != UNKNOWN:
-                    root = _root(parent, graph.pools[k])
+                    root = root_of(parent, graph.pools[k])
                     if first < 0:
                         first = root
                     elif root != first:
@@ -98,7 +78,7 @@ def divide(
         for k in range(graph.offsets[pool], graph.offsets[pool + 1]):
             n_edges += candidate[graph.members[k]]
         if outcome[pool] == REACTIVE or n_edges > 0:
-            root = _root(parent, pool)
+            root = root_of(parent, pool)
             if number[root] < 0:
                 number[root] = n_parts
                 n_of[n_parts, :] = 0

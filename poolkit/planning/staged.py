@@ -1,5 +1,6 @@
 """Layouts run against sets of infected samples: every set of at most a few, or sets drawn at random."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import comb
@@ -18,7 +19,6 @@ Words = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 # Sets of infected samples that may explain the same pools before all that is left open is tested alone.
 _PLACES = 512
-_THREADS = 2
 _FEW = 256
 
 
@@ -238,8 +238,9 @@ def _in_threads(part: Callable[[slice], None], n_rows: int) -> None:
     if n_rows < _FEW:
         part(slice(0, n_rows))
         return
-    edges = np.linspace(0, n_rows, 4 * _THREADS + 1).astype(int).tolist()
-    with ThreadPoolExecutor(_THREADS) as threads:
+    n_threads = os.cpu_count() or 1
+    edges = np.linspace(0, n_rows, 4 * n_threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(n_threads) as threads:
         list(threads.map(part, map(slice, edges[:-1], edges[1:])))
 
 

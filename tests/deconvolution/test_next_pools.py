@@ -276,3 +276,22 @@ def test_what_is_impossible_is_said_at_once():
         poolkit.next_pools(members, said, prior=0.1, assay=poolkit.Assay())
     with pytest.raises(poolkit.SchemaError, match="must name every sample, 1 are missing, the first S1"):
         poolkit.next_pools(members, said, prior=people_of([0.1]), assay=poolkit.Assay())
+
+
+def test_a_component_too_large_to_list_stands_as_decode_says(small):
+    """One block of 93 pools, read with errors: nobody is taken out, and 961 samples hang together."""
+    design = poolkit.design("kirkman-21x70" if small else "kirkman-93x961")
+    members = design.members(design.block)
+    holds = {row["pool_id"] for row in members.to_pylist() if row["sample_id"] in ("S3", "S40")}
+    pools = members["pool_id"].unique().to_pylist()
+    calls = pa.table({"specimen_id": pools, "call": ["positive" if each in holds else "negative" for each in pools]})
+    assay = poolkit.Assay(0.98, 0.995)
+    found = poolkit.next_pools(members, calls, prior=0.01, assay=assay)
+    decoded = poolkit.decode(members, calls, prior=0.01, assay=assay).samples
+    said = dict(zip(*(decoded[name].to_pylist() for name in ("sample_id", "probability")), strict=True))
+    for row in found.standing.to_pylist():
+        assert row["probability"] == pytest.approx(said[row["sample_id"]], rel=1e-9)
+    # Both infected are tested alone, and a negative pool stands for everybody who is not.
+    chosen = found.members["sample_id"].to_pylist()
+    assert {"S3", "S40"} <= set(chosen)
+    assert {row["sample_id"] for row in found.standing.to_pylist() if row["state"] == "open"} == set(chosen)

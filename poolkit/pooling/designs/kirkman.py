@@ -1,5 +1,6 @@
 """Designs with three pools a sample: Kirkman and Steiner triple systems, and all triples."""
 
+from abc import abstractmethod
 from functools import lru_cache
 from math import comb
 from typing import Self
@@ -59,8 +60,9 @@ class _OfTriples(Coded):
         return None if numbers is None else cls(*numbers)
 
     @staticmethod
+    @abstractmethod
     def _exists(pools: int) -> bool:
-        raise NotImplementedError
+        """Return whether there is a family of so many pools."""
 
     @staticmethod
     def _most(pools: int) -> int:

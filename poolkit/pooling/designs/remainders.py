@@ -1,5 +1,6 @@
 """Chinese remainder designs: a sample's pools are the remainders of its number."""
 
+from abc import abstractmethod
 from bisect import bisect_left
 from functools import lru_cache
 from itertools import combinations
@@ -97,9 +98,10 @@ class _Promised(Coded):
         numbers = numbers_in(r"(\d+)-(\d+)", text)
         return None if numbers is None else cls(*numbers)
 
-    @staticmethod
-    def _count(samples: int, positives: int) -> int:
-        raise NotImplementedError
+    @classmethod
+    @abstractmethod
+    def _count(cls, samples: int, positives: int) -> int:
+        """Return the pools that so many samples and positives take."""
 
     def _nearest(self, n: int, d: int, least: int) -> list[str]:
         found = []
@@ -113,13 +115,33 @@ class _Promised(Coded):
         return found[:3]
 
 
-def _remainders(samples: int, moduli: list[int]) -> Codes:
-    starts: Codes = np.cumsum([0, *moduli[:-1]])
-    remainders: Codes = np.arange(samples)[:, None] % np.array(moduli)
-    return remainders + starts
+class _Sieve(_Promised):
+    """A pool for each remainder of each modulus; what differs is the moduli."""
+
+    most_positives = 10
+
+    def __init__(self, samples: int, positives: int) -> None:
+        super().__init__(samples, positives)
+        self.certain = positives
+
+    @staticmethod
+    @abstractmethod
+    def _moduli(product: int) -> list[int]:
+        """Return moduli without a common divisor whose product reaches a number."""
+
+    @classmethod
+    def _count(cls, samples: int, positives: int) -> int:
+        return sum(cls._moduli(samples**positives))
+
+    def codes(self) -> Codes:
+        """Return the remainders of each sample's number."""
+        moduli = self._moduli(self.block**self.positives)
+        starts: Codes = np.cumsum([0, *moduli[:-1]])
+        remainders: Codes = np.arange(self.block)[:, None] % np.array(moduli)
+        return remainders + starts
 
 
-class ChineseRemainder(_Promised):
+class ChineseRemainder(_Sieve):
     """The Chinese remainder sieve: for each of the first primes, a pool for each remainder.
 
     Parameters
@@ -144,22 +166,10 @@ class ChineseRemainder(_Promised):
     family = "chinese-remainder"
     form = "chinese-remainder-SAMPLES-POSITIVES"
     about = "Pools of equal remainder by the first primes; decodes so many positives for certain."
-    most_positives = 10
-
-    def __init__(self, samples: int, positives: int) -> None:
-        super().__init__(samples, positives)
-        self.certain = positives
-
-    @staticmethod
-    def _count(samples: int, positives: int) -> int:
-        return sum(first_primes(samples**positives))
-
-    def codes(self) -> Codes:
-        """Return the remainders of each sample's number."""
-        return _remainders(self.block, first_primes(self.block**self.positives))
+    _moduli = staticmethod(first_primes)
 
 
-class BacktrackedRemainder(_Promised):
+class BacktrackedRemainder(_Sieve):
     """The Chinese remainder sieve with the cheapest moduli: powers of different primes with the least sum.
 
     Parameters
@@ -185,19 +195,7 @@ class BacktrackedRemainder(_Promised):
     family = "chinese-remainder-backtracked"
     form = "chinese-remainder-backtracked-SAMPLES-POSITIVES"
     about = "Pools of equal remainder by the prime powers of the least sum; decodes so many positives for certain."
-    most_positives = 10
-
-    def __init__(self, samples: int, positives: int) -> None:
-        super().__init__(samples, positives)
-        self.certain = positives
-
-    @staticmethod
-    def _count(samples: int, positives: int) -> int:
-        return sum(cheapest_moduli(samples**positives))
-
-    def codes(self) -> Codes:
-        """Return the remainders of each sample's number."""
-        return _remainders(self.block, cheapest_moduli(self.block**self.positives))
+    _moduli = staticmethod(cheapest_moduli)
 
 
 class SpecialRemainder(_Promised):
