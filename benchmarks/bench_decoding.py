@@ -27,6 +27,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import decoding_compare
+import decoding_ct
 import numpy as np
 import pyarrow as pa
 from rich.console import Console
@@ -50,8 +52,8 @@ class Row:
 
     task: str
     decoder: str
-    ms: float
-    cpu_ms: float
+    ms: float | None
+    cpu_ms: float | None
     arrow_ms: float | None
     exact: float | None
     note: str
@@ -292,7 +294,41 @@ def calibration_approximate(args: argparse.Namespace) -> list[Row]:
     return rows
 
 
-ROWS = (pbest, kirkman_small, kirkman_large, ten_in_one, calibration, calibration_approximate)
+def by_ct(args: argparse.Namespace) -> list[Row]:
+    """Measure the decoder that sees the Ct of pools, on the designs of `decoding_ct`, from Arrow to Arrow."""
+    return [
+        Row(each["task"], "rank_candidates", each["milliseconds"], each["cpu_milliseconds"], each["milliseconds"],
+            each["exact"], f"to reach: {each['target'] or '-'}", each["peer"])
+        for each in decoding_ct.rows(n_batches=args.batches, repeat=args.repeat)
+    ]  # fmt: skip
+
+
+def adaptive(_: argparse.Namespace) -> list[Row]:
+    """State the tests a sample that the adaptive search expects at 1 %, pools of at most ten, perfect test."""
+    bound, dorfman = poolkit.pooling_bound(0.01, max_pool=10), 0.1 + 1.0 - 0.99**10
+    rows = []
+    for rounds in (None, 3, 4):
+        tests = poolkit.adaptive_tests(0.01, max_pool=10, rounds=rounds)
+        said = "any rounds" if rounds is None else f"{rounds} rounds"
+        note = f"{tests:.4f} tests a sample; bound {bound:.4f}"
+        rows.append(Row(f"1 %, {said}", "adaptive_tests", None, None, None, None, note, f"Dorfman {dorfman:.4f}"))
+    return rows
+
+
+def compared(args: argparse.Namespace) -> list[Row]:
+    """Time the comparison of all designs."""
+    return [
+        Row(each["task"], "compare_designs", 1e3 * each["seconds"], 1e3 * each["cpu"], None, None,
+            "" if each["reach"] is None else f"to reach: {1e3 * each['reach']:g} ms",
+            "" if each["peer"] is None else f"PoolPy {each['peer']:g} s")
+        for each in decoding_compare.time_rows(args.repeat)
+    ]  # fmt: skip
+
+
+ROWS = (
+    *(pbest, kirkman_small, kirkman_large, ten_in_one, calibration, calibration_approximate),
+    *(by_ct, adaptive, compared),
+)
 
 
 def main() -> None:

@@ -45,10 +45,13 @@ def decode(
 ) -> None:
     """Say of each sample of a day whether its pools make it negative, positive, or to be tested again, and how sure."""
     with answering(as_json=as_json) as answer:
+        import pyarrow as pa  # noqa: PLC0415
         import pyarrow.compute as pc  # noqa: PLC0415
 
         from poolkit import Assay, load_protocol, process, read_day  # noqa: PLC0415
         from poolkit import decode as decoded_by  # noqa: PLC0415
+        from poolkit.arrays import plain  # noqa: PLC0415
+        from poolkit.deconvolution.looks import named_by_sample  # noqa: PLC0415
         from poolkit.formats import write_table  # noqa: PLC0415
         from poolkit.lab import counts  # noqa: PLC0415
         from poolkit.pooling import design as design_of  # noqa: PLC0415
@@ -61,10 +64,11 @@ def decode(
         if members.num_rows == 0:
             raise SchemaError("nothing can be decoded", [Problem("members", f"{folder} has no pools; name a --design")])
         calls = process(day, protocol=rules).calls
-        specimens = _specimens(calls, members, day)
+        named = named_by_sample(calls, day.samples)
+        known = pa.concat_arrays([plain(members["pool_id"]), plain(members["sample_id"])])
         found = decoded_by(
             members,
-            specimens,
+            named.filter(pc.is_in(named["specimen_id"], known)),
             prior=rules.prior_prevalence if prior is None else prior,
             assay=Assay(rules.sensitivity, rules.specificity),
             tolerance=tolerance,
@@ -106,24 +110,6 @@ def _rated(laid_out: "Design | None", day: "Day") -> int | None:
     named = set(day.pools["design"].to_pylist()) - {None} if laid_out is None else set()
     each = design_of(named.pop()) if len(named) == 1 else laid_out
     return (each.describe().rated_load or None) if each is not None else None
-
-
-def _specimens(calls: "pa.Table", members: "pa.Table", day: "Day") -> "pa.Table":
-    """Return the calls of these pools and samples, a tube of one sample named as that sample."""
-    import numpy as np  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    from poolkit.arrays import TextIndex, plain  # noqa: PLC0415
-
-    tubes = TextIndex.of(plain(day.samples["tube_id"]))
-    single = np.bincount(tubes.codes, minlength=len(tubes.values)) == 1
-    places = tubes.find(plain(calls["specimen_id"]))
-    is_tube = (places >= 0) & single[places]
-    samples = plain(day.samples["sample_id"]).take(pa.array(tubes.firsts[np.maximum(places, 0)]))
-    names = pc.if_else(pa.array(is_tube), samples, plain(calls["specimen_id"]))
-    known = pa.concat_arrays([plain(members["pool_id"]), plain(members["sample_id"])])
-    return pa.table({"specimen_id": names, "call": calls["call"]}).filter(pc.is_in(names, known))
 
 
 def _shown(document: dict[str, Any], found: "Decoded") -> "list[RenderableType]":

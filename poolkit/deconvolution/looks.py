@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poolkit.arrays import TextIndex, codes_in, encode, frozen, numbers, plain
@@ -80,6 +81,25 @@ def look(members: Any, calls: Any, prior: float | Any, pools: Any) -> Looked:
         np.add.at(count_of, len(pool_names) + inside[offsets[singles]], count_of[singles])
         count_of[singles] = 0
     return Looked(names, plain(pool_names), p, offsets, inside, _stages(pools, pool_names), reactive, negative)
+
+
+def named_by_sample(calls: pa.Table, samples: pa.Table) -> pa.Table:
+    """Return specimen and call of each row, a tube of one sample named as that sample: so the decoders know it.
+
+    Examples
+    --------
+    >>> samples = pa.table({"sample_id": ["S1", "S2", "S3"], "tube_id": ["T1", "T2", "T2"]})
+    >>> calls = pa.table({"specimen_id": ["T1", "T2", "P1"], "call": ["negative"] * 3})
+    >>> named_by_sample(calls, samples)["specimen_id"].to_pylist()
+    ['S1', 'T2', 'P1']
+    """
+    tubes = TextIndex.of(plain(samples["tube_id"]))
+    n_held = np.bincount(tubes.codes, minlength=len(tubes.values))
+    specimens = plain(calls["specimen_id"])
+    tube = tubes.find(specimens)
+    alone = (tube >= 0) & (np.append(n_held, 0)[tube] == 1)
+    sample = plain(samples["sample_id"]).take(pa.array(np.append(tubes.firsts, 0)[tube]))
+    return pa.table({"specimen_id": pc.if_else(pa.array(alone), sample, specimens), "call": calls["call"]})
 
 
 def _check_prior(prior: float | Any, given: pa.Table | None, names: pa.Array) -> None:

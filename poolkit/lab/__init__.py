@@ -2,5 +2,6 @@
 
 from poolkit.lab.lab import Lab
 from poolkit.lab.summary import counts
+from poolkit.lab.upcoming import Upcoming
 
-__all__ = ["Lab", "counts"]
+__all__ = ["Lab", "Upcoming", "counts"]

@@ -1,8 +1,10 @@
 """`Upcoming`: what has to stand on the next plates, from the open orders and the designs of the pools so far."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.compute as pc
 from poolkit.arrays import plain
 from poolkit.assays import Assay
 from poolkit.deconvolution import next_pools
+from poolkit.deconvolution.looks import named_by_sample
 from poolkit.pooling import NextStage, next_stage_pools
 from poolkit.pooling.designs import Design
 from poolkit.protocols import Protocol
@@ -118,14 +121,17 @@ def _adaptive(known: "_Known", history: History, open_ids: list[str], protocol: 
     for row in {row["sample_id"]: row for row in about}.values():
         if row["sample_id"] in known.designed:
             strata.setdefault((row["site_id"], row["kind"]), []).append(row["sample_id"])
+    named = named_by_sample(history.calls, history.samples)
     mark = hashlib.sha256("\0".join([*sorted(wanted), *sorted(known.mixed)]).encode()).hexdigest()[:8]
-    pools, members, alone, number = [], [], [], 1
+    pools: list[dict[str, Any]] = []
+    members: list[pa.Table] = []
+    alone: list[str] = []
+    number = 1
     for samples in strata.values():
         if not wanted & set(samples):
             continue
         held = known.members.filter(pc.is_in(plain(known.members["sample_id"]), pa.array(samples)))
         specimens = pa.array([*plain(pc.unique(held["pool_id"])).to_pylist(), *samples])
-        named = known.named_alone(history.calls)
         found = next_pools(
             held,
             named.filter(pc.is_in(named["specimen_id"], specimens)),
@@ -138,19 +144,21 @@ def _adaptive(known: "_Known", history: History, open_ids: list[str], protocol: 
         )
         number += found.pools.num_rows
         kept = found.members.filter(pc.is_in(plain(found.members["sample_id"]), pa.array(sorted(wanted))))
-        sizes = kept.group_by("pool_id").aggregate([("sample_id", "count")])
-        mixed = plain(sizes.filter(pc.greater(sizes["sample_id_count"], 1))["pool_id"])
-        in_pool = pc.is_in(plain(kept["pool_id"]), mixed)
+        held_by = Counter(kept["pool_id"].to_pylist())
+        in_pool = pa.array([held_by[pool] > 1 for pool in kept["pool_id"].to_pylist()], pa.bool_())
         members.append(kept.filter(in_pool))
         alone += kept.filter(pc.invert(in_pool))["sample_id"].to_pylist()
-        pools.append(found.pools.filter(pc.is_in(plain(found.pools["pool_id"]), mixed)))
+        pools += [
+            row | {"n_members": held_by[row["pool_id"]], "design": ADAPTIVE}
+            for row in found.pools.to_pylist()
+            if held_by[row["pool_id"]] > 1
+        ]
         # Whom the posterior calls settled is tested alone all the same: it is the rules that settle.
         settled = found.standing.filter(pc.not_equal(found.standing["state"].cast(pa.string()), "open"))
-        alone += [each for each in settled["sample_id"].to_pylist() if each in wanted]
-    chosen = pa.concat_tables([POOLS.empty(), *(each.cast(POOLS.schema) for each in pools)])
-    place = chosen.schema.get_field_index("design")
+        untold = settled["sample_id"].to_pylist() if kept.num_rows else samples
+        alone += [each for each in untold if each in wanted]
     return NextStage(
-        chosen.set_column(place, POOLS.schema.field("design"), pa.array([ADAPTIVE] * chosen.num_rows, pa.string())),
+        pa.Table.from_pylist(pools, schema=POOLS.schema),
         pa.concat_tables([MEMBERS.empty(), *(each.cast(MEMBERS.schema) for each in members)]),
         pa.array(alone, pa.string()),
     )
@@ -192,12 +200,6 @@ class _Known:
         """Return what stands on the tube to take a sample from: its tube where that holds it alone, else itself."""
         tube = self._tube[sample]
         return tube if self._n_held[tube] == 1 else sample
-
-    def named_alone(self, calls: pa.Table) -> pa.Table:
-        """Return the calls with a tube of one sample named as that sample."""
-        of_tube = {tube: sample for sample, tube in self._tube.items() if self._n_held[tube] == 1}
-        names = [of_tube.get(each, each) for each in calls["specimen_id"].to_pylist()]
-        return pa.table({"specimen_id": pa.array(names, pa.string()), "call": calls["call"]})
 
     def on_its_way(self, sample: str) -> bool:
         """Return whether a pool of a sample's design, or its own tube, was mixed or plated and is not read yet."""

@@ -1,5 +1,6 @@
 """A laboratory that pools by a design: first pools, orders, next pools, results, the trace whole."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pyarrow as pa
@@ -78,6 +79,8 @@ def until_done(bench: Bench, lab: poolkit.Lab, name: str, *, adaptive: bool = Fa
     rounds = [bench.done.pools.num_rows]
     while len((found := lab.next_pools(adaptive=adaptive)).specimens):
         assert lab.next_pools(adaptive=adaptive).specimens == found.specimens
+        held = Counter(found.members["pool_id"].to_pylist())
+        assert held == dict(zip(*(found.pools[each].to_pylist() for each in ("pool_id", "n_members")), strict=True))
         number = bench.n_runs
         wells = poolkit.layout_plates(found.specimens, seed=2, protocol=bench.protocol, prefix=f"N{number}-")
         bench.read(
