@@ -98,8 +98,8 @@ def named_by_sample(calls: pa.Table, samples: pa.Table) -> pa.Table:
     specimens = plain(calls["specimen_id"])
     tube = tubes.find(specimens)
     alone = (tube >= 0) & (np.append(n_held, 0)[tube] == 1)
-    sample = plain(samples["sample_id"]).take(pa.array(np.append(tubes.firsts, 0)[tube]))
-    return pa.table({"specimen_id": pc.if_else(pa.array(alone), sample, specimens), "call": calls["call"]})
+    sample = plain(samples["sample_id"]).take(pa.array(np.append(tubes.firsts, 0)[tube], mask=~alone))
+    return pa.table({"specimen_id": pc.coalesce(sample, specimens), "call": calls["call"]})
 
 
 def _check_prior(prior: float | Any, given: pa.Table | None, names: pa.Array) -> None:
