@@ -7,7 +7,7 @@ import typer
 
 from poolkit.cli.answer import answering, refuse_suffix
 from poolkit.cli.options import PROTOCOL, AsJson, OutFile, Rules, Zone
-from poolkit.errors import Problem, SchemaError
+from poolkit.errors import PoolkitError, Problem, SchemaError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +108,11 @@ def _rated(laid_out: "Design | None", day: "Day") -> int | None:
     from poolkit.pooling import design as design_of  # noqa: PLC0415
 
     named = set(day.pools["design"].to_pylist()) - {None} if laid_out is None else set()
-    each = design_of(named.pop()) if len(named) == 1 else laid_out
+    try:
+        each = design_of(named.pop()) if len(named) == 1 else laid_out
+    except PoolkitError:
+        # A design from a table that is not at hand, or pools that the search for the next ones chose.
+        return None
     return (each.describe().rated_load or None) if each is not None else None
 
 

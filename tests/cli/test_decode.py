@@ -92,3 +92,14 @@ def test_what_was_not_read_is_tested_again(folder, tmp_path: Path) -> None:
     said = document("decode", tmp_path / "unread")
     assert said["answers"] == {"retest": 96}
     assert all(row["probability"] is None for row in said["samples"])
+
+
+def test_pools_of_a_design_that_is_not_at_hand_are_decoded_without_a_rating(folder, tmp_path: Path) -> None:
+    root, _ = folder
+    day = library.read_day(root)
+    pools = day.pools.set_column(4, "design", pa.array(["mine.csv"] * day.pools.num_rows))
+    day = Day(
+        samples=day.samples, wells=day.wells, readings=day.readings, runs=day.runs, pools=pools, members=day.members
+    )
+    library.write_day(day, tmp_path / "other")
+    assert document("decode", tmp_path / "other") == document("decode", root)
