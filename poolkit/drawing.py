@@ -1,7 +1,11 @@
-"""A small writer of SVG pictures: plain shapes and escaped text, the same bytes for the same content, no scripts."""
+"""Pictures: a small writer of SVG, the same bytes for the same content, no scripts; and axes for the plots."""
 
 import unicodedata
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Colours that stay apart for the colour-blind. Okabe, Ito 2008, Color Universal Design.
 BLUE, ORANGE, VERMILLION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#6B6B6B"
@@ -143,3 +147,33 @@ def _attributes(style: dict[str, object]) -> str:
         f" {name.replace('_', '-')}={quoteattr(_number(value) if isinstance(value, int | float) else str(value))}"
         for name, value in style.items()
     )
+
+
+def axes_for(ax: "Axes | None" = None, *, width: float = 7.0, height: float = 4.2) -> "Axes":
+    """Return the axes to draw on: those given, or of a new pyplot figure, which a notebook shows by itself.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    width, height
+        Of a new figure, in inches.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Without the upper and right border.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When matplotlib is not installed; the message says how.
+    """
+    if ax is None:
+        try:
+            from matplotlib import pyplot  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            raise ModuleNotFoundError("plots need matplotlib: pip install 'poolkit[plot]'") from missing
+        ax = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
