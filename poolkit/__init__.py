@@ -34,12 +34,36 @@ if TYPE_CHECKING:
     from poolkit.formats import read_day, read_instrument, write_day
     from poolkit.lab import Lab
     from poolkit.pipeline import process
-    from poolkit.planning import compare_designs
+    from poolkit.planning import (
+        ValidationRules,
+        compare_designs,
+        decide_pool_size,
+        evaluate_validation,
+        expected_agreement,
+        plot_pool_sizes,
+        plot_power_of_pools,
+        plot_validation_odds,
+        pool_sizes,
+        pools_for_freedom,
+        pools_for_precision,
+        pools_for_test,
+        power_of_pools,
+        reassess,
+        validation_odds,
+    )
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
     from poolkit.schemas import Day, History, Outcome, conform
     from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
+    from poolkit.surveillance import (
+        compare_prevalence,
+        coverage,
+        plot_coverage,
+        plot_prevalence,
+        prevalence,
+        prevalence_test,
+    )
     from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
@@ -80,7 +104,23 @@ _ROOMS = {
     ),
     "lab": ("Lab",),
     "pipeline": ("process",),
-    "planning": ("compare_designs",),
+    "planning": (
+        "ValidationRules",
+        "compare_designs",
+        "decide_pool_size",
+        "evaluate_validation",
+        "expected_agreement",
+        "plot_pool_sizes",
+        "plot_power_of_pools",
+        "plot_validation_odds",
+        "pool_sizes",
+        "pools_for_freedom",
+        "pools_for_precision",
+        "pools_for_test",
+        "power_of_pools",
+        "reassess",
+        "validation_odds",
+    ),
     "plates": ("layout_plates",),
     "pooling": (
         "design",
@@ -105,6 +145,14 @@ _ROOMS = {
         "simulate_custody",
         "simulate_day",
         "simulate_evening",
+    ),
+    "surveillance": (
+        "compare_prevalence",
+        "coverage",
+        "plot_coverage",
+        "plot_prevalence",
+        "prevalence",
+        "prevalence_test",
     ),
     "trace": (
         "KeyRing",
@@ -135,15 +183,21 @@ __all__ = [
     "ProtocolError",
     "SchemaError",
     "TraceError",
+    "ValidationRules",
     "__version__",
     "adaptive_tests",
     "check_proof",
     "compare_designs",
+    "compare_prevalence",
     "conform",
+    "coverage",
+    "decide_pool_size",
     "decode",
     "design",
     "design_names",
     "estimate",
+    "evaluate_validation",
+    "expected_agreement",
     "find_discordant",
     "fit_dilution",
     "hierarchical_tests",
@@ -151,17 +205,31 @@ __all__ = [
     "load_protocol",
     "next_pools",
     "next_stage_pools",
+    "plot_coverage",
+    "plot_pool_sizes",
+    "plot_power_of_pools",
+    "plot_prevalence",
+    "plot_validation_odds",
     "pool_samples",
+    "pool_sizes",
     "pool_tubes",
     "pooling_bound",
+    "pools_for_freedom",
+    "pools_for_precision",
+    "pools_for_test",
+    "power_of_pools",
+    "prevalence",
+    "prevalence_test",
     "process",
     "protocol_names",
     "rank_candidates",
     "read_day",
     "read_instrument",
+    "reassess",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
+    "validation_odds",
     "write_day",
 ]
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poolkit.assays.rates import asked, known
 from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
 from poolkit.errors import Problem
 from poolkit.kernels import intervals
 from poolkit.kernels.intervals import MOST_OUTCOMES
-from poolkit.surveillance.pools import Floats, asked, known, refuse, survey
+from poolkit.surveillance.pools import Floats, refuse, survey
 from poolkit.surveillance.prevalence import Alternative, Method, impossible
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def coverage(
     --------
     >>> plan = {"pool_size": [10], "tested": [100]}
     >>> coverage(plan, method=["blaker", "wald"], prevalence=[0.005])[["method", "coverage"]].round(4).values.tolist()
-    [['blaker', 0.9606], ['wald', 0.8707]]
+    [['blaker', 0.9687], ['wald', 0.8685]]
     """
     surveyed, problems = survey(pools, (), None, counted=False)
     names = [method] if isinstance(method, str) else list(method)
@@ -100,7 +101,9 @@ def coverage(
         for row, ends in enumerate(limits):
             found[row, place] = _held(ends, chances, p)
     frames = [
-        pd.DataFrame(found[row], columns=["coverage", "too_low", "too_high", "width"]).assign(method=name, prevalence=truth)
+        pd.DataFrame(found[row], columns=["coverage", "too_low", "too_high", "width"]).assign(
+            method=name, prevalence=truth
+        )
         for row, name in enumerate(names)
     ]
     return pd.concat(frames, ignore_index=True)[["method", "prevalence", "coverage", "too_low", "too_high", "width"]]
@@ -146,6 +149,8 @@ def plot_coverage(frame: pd.DataFrame, *, level: float = 0.95, ax: "Axes | None"
             label=str(name),
         )
     ax.axhline(100.0 * level, color=GREY, linewidth=0.8, linestyle="--")
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("true prevalence (%)")
     ax.set_ylabel("coverage (%)")
     ax.set_ylim(top=100.0)

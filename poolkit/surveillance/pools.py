@@ -9,12 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem, some
-from poolkit.kernels.intervals import ALTERNATIVES, METHODS, Asked
-from poolkit.kernels.prevalence import Errors, Groups
+from poolkit.kernels.prevalence import Groups
 
 Floats = NDArray[np.float64]
-# A probability, or how many of how many specimens of known truth were called rightly.
-Rate = float | tuple[int, int]
 _SHOWN = 10
 # Columns of the tables that are asked for or given back, which no group may be called like.
 _ANSWER = {
@@ -71,14 +68,14 @@ def survey(pools: Any, by: Sequence[str], site: str | None, *, counted: bool = T
         return _nothing(by), problems
     if by:
         grouped = table.groupby(list(by), sort=False, observed=True)
-        code = grouped.ngroup().to_numpy(np.int64)
+        code = grouped.ngroup().to_numpy().astype(np.int64)
         keys = table[list(by)].drop_duplicates(ignore_index=True)
     else:
         code, keys = np.zeros(n, np.int64), pd.DataFrame(index=range(1))
     groups = _groups(code, size, tested, positive, len(keys))
     if site is None:
         return Surveyed(keys, groups, None, None), []
-    place = table.groupby([*by, site], sort=False, observed=True).ngroup().to_numpy(np.int64)
+    place = table.groupby([*by, site], sort=False, observed=True).ngroup().to_numpy().astype(np.int64)
     n_sites = int(place.max(initial=-1)) + 1
     site_of = np.zeros(n_sites, np.int64)
     site_of[place] = code
@@ -105,10 +102,10 @@ def _nothing(by: Sequence[str]) -> Surveyed:
 
 
 def _whole(column: "pd.Series[Any]", name: str, problems: list[Problem]) -> Floats:
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        if not (name == "positive" and pd.api.types.is_bool_dtype(column)):
-            problems.append(Problem(name, f"must be whole numbers, found {column.dtype}"))
-            return np.ones(len(column))
+    truth = pd.api.types.is_bool_dtype(column)
+    if not pd.api.types.is_numeric_dtype(column) or (truth and name != "positive"):
+        problems.append(Problem(name, f"must be whole numbers, found {column.dtype}"))
+        return np.ones(len(column))
     values = column.to_numpy(np.float64, na_value=np.nan)
     wrong = ~(np.floor(values) == values)
     _within(problems, name, "must be whole numbers", wrong)
@@ -135,57 +132,6 @@ def _groups(code: NDArray[np.int64], size: Floats, tested: Floats, positive: Flo
     if code.size == 0:
         return Groups(offsets, size, tested, positive)
     return Groups(offsets, size[starts], np.add.reduceat(tested, starts), np.add.reduceat(positive, starts))
-
-
-class Known(NamedTuple):
-    """The errors of the test, and the variances of sensitivity and specificity where these were estimated."""
-
-    errors: Errors
-    variances: tuple[float, float]
-
-
-def known(sensitivity: Rate, specificity: Rate, correlation: float, problems: list[Problem]) -> Known:
-    """Return the errors of the test; what is wrong with them is added to the problems."""
-    rates, variances = [], []
-    for name, rate in (("sensitivity", sensitivity), ("specificity", specificity)):
-        if isinstance(rate, tuple):
-            right, of = rate
-            if not (of >= 1 and 0 <= right <= of):
-                problems.append(Problem(name, f"must be called rightly out of at least 1 tested, found {rate}"))
-                right, of = 1, 1
-            rates.append(right / of)
-            variances.append(rates[-1] * (1.0 - rates[-1]) / of)
-        else:
-            if not 0.0 <= rate <= 1.0:
-                problems.append(Problem(name, f"must be from 0 to 1, found {rate:g}"))
-                rate = 1.0
-            rates.append(float(rate))
-            variances.append(0.0)
-    if sum(rates) <= 1.0:
-        problems.append(Problem("sensitivity", "must be above 1 together with the specificity, or the test tells nothing"))
-        rates = [1.0, 1.0]
-    if not 0.0 <= correlation < 1.0:
-        problems.append(Problem("correlation", f"must be at least 0 and below 1, found {correlation:g}"))
-        correlation = 0.0
-    errors = Errors(rates[0], rates[1], correlation / (1.0 - correlation))
-    return Known(errors, (variances[0], variances[1]))
-
-
-def asked(method: str, level: float, alternative: str, problems: list[Problem]) -> Asked:
-    """Return the interval that is asked for; what is wrong with it is added to the problems."""
-    if method not in METHODS:
-        problems.append(Problem("method", f"must be one of {', '.join(METHODS)}, found {method}"))
-        method = METHODS[0]
-    if not 0.0 < level < 1.0:
-        problems.append(Problem("level", f"must be between 0 and 1, found {level:g}"))
-        level = 0.5
-    if alternative not in ALTERNATIVES:
-        problems.append(Problem("alternative", f"must be one of {', '.join(ALTERNATIVES)}, found {alternative}"))
-        alternative = ALTERNATIVES[0]
-    elif alternative != "two-sided" and not level >= 0.5:
-        problems.append(Problem("level", f"must be at least 0.5 for an interval with one end, found {level:g}"))
-        level = 0.5
-    return Asked(method, level, alternative)
 
 
 def refuse(title: str, problems: Sequence[Problem]) -> None:
