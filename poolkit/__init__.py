@@ -83,6 +83,40 @@ if TYPE_CHECKING:
         KeyRing,
         check_proof,
     )
+    from poolkit.formats import read_day, read_instrument, write_day
+    from poolkit.lab import Lab
+    from poolkit.pipeline import process
+    from poolkit.planning import (
+        ValidationRules,
+        compare_designs,
+        decide_pool_size,
+        evaluate_validation,
+        expected_agreement,
+        plot_pool_sizes,
+        plot_power_of_pools,
+        plot_validation_odds,
+        pool_sizes,
+        pools_for_freedom,
+        pools_for_precision,
+        pools_for_test,
+        power_of_pools,
+        reassess,
+        validation_odds,
+    )
+    from poolkit.plates import layout_plates
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
+    from poolkit.protocols import Protocol, load_protocol, protocol_names
+    from poolkit.schemas import Day, History, Outcome, conform
+    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
+    from poolkit.surveillance import (
+        compare_prevalence,
+        coverage,
+        plot_coverage,
+        plot_prevalence,
+        prevalence,
+        prevalence_test,
+    )
+    from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -127,6 +161,21 @@ _ROOMS = {
         "compare_designs",
         "multiplex",
         "sterrett",
+        "ValidationRules",
+        "compare_designs",
+        "decide_pool_size",
+        "evaluate_validation",
+        "expected_agreement",
+        "plot_pool_sizes",
+        "plot_power_of_pools",
+        "plot_validation_odds",
+        "pool_sizes",
+        "pools_for_freedom",
+        "pools_for_precision",
+        "pools_for_test",
+        "power_of_pools",
+        "reassess",
+        "validation_odds",
     ),
     "plates": ("layout_plates",),
     "pooling": (
@@ -152,6 +201,14 @@ _ROOMS = {
         "simulate_custody",
         "simulate_day",
         "simulate_evening",
+    ),
+    "surveillance": (
+        "compare_prevalence",
+        "coverage",
+        "plot_coverage",
+        "plot_prevalence",
+        "prevalence",
+        "prevalence_test",
     ),
     "trace": (
         "KeyRing",
@@ -182,16 +239,22 @@ __all__ = [
     "ProtocolError",
     "SchemaError",
     "TraceError",
+    "ValidationRules",
     "__version__",
     "adaptive_tests",
     "check_proof",
     "choose_multiplex",
     "compare_designs",
+    "compare_prevalence",
     "conform",
+    "coverage",
+    "decide_pool_size",
     "decode",
     "design",
     "design_names",
     "estimate",
+    "evaluate_validation",
+    "expected_agreement",
     "find_discordant",
     "fit_dilution",
     "hierarchical_tests",
@@ -200,18 +263,32 @@ __all__ = [
     "multiplex",
     "next_pools",
     "next_stage_pools",
+    "plot_coverage",
+    "plot_pool_sizes",
+    "plot_power_of_pools",
+    "plot_prevalence",
+    "plot_validation_odds",
     "pool_samples",
+    "pool_sizes",
     "pool_tubes",
     "pooling_bound",
+    "pools_for_freedom",
+    "pools_for_precision",
+    "pools_for_test",
+    "power_of_pools",
+    "prevalence",
+    "prevalence_test",
     "process",
     "protocol_names",
     "rank_candidates",
     "read_day",
     "read_instrument",
+    "reassess",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
     "sterrett",
+    "validation_odds",
     "write_day",
 ]
 

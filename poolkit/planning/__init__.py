@@ -1,6 +1,7 @@
 """Planning: what a design costs and finds before it is run, and which one to take."""
 
 from poolkit.planning.compare import compare_designs
+from poolkit.planning.evaluation import decide_pool_size, evaluate_validation, reassess
 from poolkit.planning.expected import Expected, expected_tests
 from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
@@ -19,4 +20,35 @@ __all__ = [
     "expected_tests",
     "multiplex",
     "sterrett",
+from poolkit.planning.power import plot_pool_sizes, plot_power_of_pools, pool_sizes, power_of_pools
+from poolkit.planning.precision import pools_for_freedom, pools_for_precision, pools_for_test
+from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
+from poolkit.planning.validation import (
+    ValidationRules,
+    expected_agreement,
+    plot_validation_odds,
+    validation_odds,
+)
+
+__all__ = [
+    "Expected",
+    "Sizes",
+    "ValidationRules",
+    "best_hierarchical",
+    "best_partitions",
+    "compare_designs",
+    "decide_pool_size",
+    "evaluate_validation",
+    "expected_agreement",
+    "expected_tests",
+    "plot_pool_sizes",
+    "plot_power_of_pools",
+    "plot_validation_odds",
+    "pool_sizes",
+    "pools_for_freedom",
+    "pools_for_precision",
+    "pools_for_test",
+    "power_of_pools",
+    "reassess",
+    "validation_odds",
 ]
