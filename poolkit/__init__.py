@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from poolkit.planning import (
         choose_multiplex,
         compare_designs,
+        correlated_array,
+        correlated_hierarchical,
         multiplex,
         sterrett,
     )
@@ -125,6 +127,8 @@ _ROOMS = {
     "planning": (
         "choose_multiplex",
         "compare_designs",
+        "correlated_array",
+        "correlated_hierarchical",
         "multiplex",
         "sterrett",
     ),
@@ -188,6 +192,8 @@ __all__ = [
     "choose_multiplex",
     "compare_designs",
     "conform",
+    "correlated_array",
+    "correlated_hierarchical",
     "decode",
     "design",
     "design_names",
