@@ -81,6 +81,11 @@ if TYPE_CHECKING:
         simulate_day,
         simulate_evening,
     )
+    from poolkit.surveillance import (
+        alarm,
+        mean_run_length,
+        plot_alarms,
+    )
     from poolkit.trace import (
         KeyRing,
         check_proof,
@@ -157,6 +162,11 @@ _ROOMS = {
         "simulate_day",
         "simulate_evening",
     ),
+    "surveillance": (
+        "alarm",
+        "mean_run_length",
+        "plot_alarms",
+    ),
     "trace": (
         "KeyRing",
         "check_proof",
@@ -188,6 +198,7 @@ __all__ = [
     "TraceError",
     "__version__",
     "adaptive_tests",
+    "alarm",
     "check_proof",
     "choose_multiplex",
     "compare_designs",
@@ -203,9 +214,11 @@ __all__ = [
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",
+    "mean_run_length",
     "multiplex",
     "next_pools",
     "next_stage_pools",
+    "plot_alarms",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
