@@ -82,9 +82,13 @@ if TYPE_CHECKING:
         simulate_evening,
     )
     from poolkit.surveillance import (
+        Regression,
         alarm,
+        coefficients,
         mean_run_length,
         plot_alarms,
+        plot_coefficients,
+        regress,
     )
     from poolkit.trace import (
         KeyRing,
@@ -163,9 +167,13 @@ _ROOMS = {
         "simulate_evening",
     ),
     "surveillance": (
+        "Regression",
         "alarm",
+        "coefficients",
         "mean_run_length",
         "plot_alarms",
+        "plot_coefficients",
+        "regress",
     ),
     "trace": (
         "KeyRing",
@@ -194,6 +202,7 @@ __all__ = [
     "PoolkitError",
     "Protocol",
     "ProtocolError",
+    "Regression",
     "SchemaError",
     "TraceError",
     "__version__",
@@ -201,6 +210,7 @@ __all__ = [
     "alarm",
     "check_proof",
     "choose_multiplex",
+    "coefficients",
     "compare_designs",
     "conform",
     "correlated_array",
@@ -219,6 +229,7 @@ __all__ = [
     "next_pools",
     "next_stage_pools",
     "plot_alarms",
+    "plot_coefficients",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
@@ -227,6 +238,7 @@ __all__ = [
     "rank_candidates",
     "read_day",
     "read_instrument",
+    "regress",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
