@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from poolkit.arrays import frozen
 from poolkit.kernels import overlapping
@@ -18,6 +18,7 @@ Places = NDArray[np.int64]
 _N_STEPS, _N_HALVINGS, _DECREMENT = 100, 40, 1e-12
 _APART = 1e-4  # of slopes that are differences
 _LEAST_SD = 1e-3
+_STARTS = (0.005, 0.05, 0.4)
 
 
 class Slope(NamedTuple):
@@ -122,6 +123,17 @@ def differences(function: Callable[[Floats], float], at: Floats, step: float) ->
             cross = both - up[a] - up[b] - down[a] - down[b] + 2.0 * middle
             bend[a, b] = bend[b, a] = cross / (2.0 * step**2)
     return Slope(middle, (up - down) / (2.0 * step), bend)
+
+
+def started(likelihood: Likelihood) -> Floats:
+    """Return the best of a few common risks: from too high a one a climb may end on the plateau of all infected."""
+    alone = Likelihood(likelihood.answers, np.ones((likelihood.design.shape[0], 1)), likelihood.link)
+    risks = np.array(_STARTS)
+    ways = (special.logit(risks), special.ndtri(risks), np.log(-np.log1p(-risks)))
+    best = max(ways[likelihood.link], key=lambda eta: alone.at(np.array([eta])).value)
+    start = np.zeros(likelihood.design.shape[1])
+    start[0] = best
+    return start
 
 
 def climb(function: Callable[[Floats], Slope], start: Floats) -> Fit:

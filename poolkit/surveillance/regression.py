@@ -23,7 +23,7 @@ from poolkit.surveillance.answers import (
     gather,
     terms_of,
 )
-from poolkit.surveillance.fitting import Fit, Likelihood, SiteLikelihood, Sites, climb, with_sites
+from poolkit.surveillance.fitting import Fit, Likelihood, SiteLikelihood, Sites, climb, started, with_sites
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -248,7 +248,7 @@ def _sites(column: "pd.Series[Any]", answers: Answers) -> tuple[Places, Places, 
 def _fit(
     likelihood: Likelihood, penalty: Penalty, sites: tuple[Places, Places, Any] | None
 ) -> tuple[Fit, tuple[Sites, Any] | None]:
-    start = np.zeros(likelihood.design.shape[1])
+    start = started(likelihood)
     if not np.isfinite(likelihood.at(start).value):
         raise DesignError("nothing to regress", [Problem("call", "calls contradict a perfect assay")])
     if sites is None:

@@ -203,17 +203,19 @@ def test_separation_is_told():
 
 
 def test_recovers_what_was_simulated(small):
-    n = 2_000 if small else 40_000
+    n = 1_000 if small else 40_000
     assay = Assay(0.95, 0.99)
     pools, people, retests = drawn(n, 5, assay, 8, slope=0.7, centre=-3.0)
     for again in (None, retests):
         found = regress(pools, people, retests=again, assay=assay)
         off = (found.table["estimate"] - [-3.0, 0.7, 0.5]) / found.table["standard_error"]
         assert off.abs().max() < 4.0
-    assert found.table["standard_error"].max() < 0.2 if small else 0.05
+    assert found.table["standard_error"].max() < (0.4 if small else 0.06)
     risk = found.predict(people)
     assert ((risk["low"] < risk["risk"]) & (risk["risk"] < risk["high"])).all()
-    assert risk["risk"].mean() == pytest.approx((1 / (1 + np.exp(3.0 - 0.7 * people["x"] - 0.25))).mean(), rel=0.2)
+    assert risk["risk"].mean() == pytest.approx(
+        (1 / (1 + np.exp(3.0 - 0.7 * people["x"] - 0.25))).mean(), rel=0.5 if small else 0.1
+    )
 
 
 def with_sites(n_sites, a_site, sd, seed):
@@ -244,7 +246,7 @@ def test_sites_equal_the_definition_of_laplace():
 
 
 def test_sites_recover_what_was_simulated(small):
-    pools, people, _ = with_sites(12 if small else 40, 80 if small else 200, 0.8, 6)
+    pools, people, _ = with_sites(10 if small else 40, 48 if small else 200, 0.8, 6)
     found = regress(pools, people, site="clinic")
     plain = regress(pools, people.drop(columns="clinic"))
     assert found.converged
