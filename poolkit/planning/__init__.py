@@ -2,12 +2,14 @@
 
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.evaluation import decide_pool_size, evaluate_validation, reassess
+from poolkit.planning.correlated import Correlated, correlated_array, correlated_hierarchical
 from poolkit.planning.expected import Expected, expected_tests
 from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 from poolkit.planning.two_infections import Multiplex, MultiplexChoice, choose_multiplex, multiplex
 
 __all__ = [
+    "Correlated",
     "Expected",
     "Multiplex",
     "MultiplexChoice",
@@ -17,6 +19,8 @@ __all__ = [
     "best_partitions",
     "choose_multiplex",
     "compare_designs",
+    "correlated_array",
+    "correlated_hierarchical",
     "expected_tests",
     "multiplex",
     "sterrett",

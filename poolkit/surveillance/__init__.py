@@ -11,4 +11,18 @@ __all__ = [
     "plot_prevalence",
     "prevalence",
     "prevalence_test",
+"""Surveillance: what pools say about the population they come from, and days that stand out."""
+
+from poolkit.surveillance.alarms import alarm, plot_alarms
+from poolkit.surveillance.regression import Regression, coefficients, plot_coefficients, regress
+from poolkit.surveillance.run_length import mean_run_length
+
+__all__ = [
+    "Regression",
+    "alarm",
+    "coefficients",
+    "mean_run_length",
+    "plot_alarms",
+    "plot_coefficients",
+    "regress",
 ]
