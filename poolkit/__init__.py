@@ -34,7 +34,18 @@ if TYPE_CHECKING:
     from poolkit.formats import read_day, read_instrument, write_day
     from poolkit.lab import Lab
     from poolkit.pipeline import process
-    from poolkit.planning import compare_designs
+    from poolkit.planning import (
+        Characteristics,
+        Choice,
+        characteristics,
+        choose,
+        compare_designs,
+        frontier,
+        nested_pools,
+        plot_frontier,
+        plot_wrong_prevalence,
+        wrong_prevalence,
+    )
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
@@ -80,7 +91,18 @@ _ROOMS = {
     ),
     "lab": ("Lab",),
     "pipeline": ("process",),
-    "planning": ("compare_designs",),
+    "planning": (
+        "Characteristics",
+        "Choice",
+        "characteristics",
+        "choose",
+        "compare_designs",
+        "frontier",
+        "nested_pools",
+        "plot_frontier",
+        "plot_wrong_prevalence",
+        "wrong_prevalence",
+    ),
     "plates": ("layout_plates",),
     "pooling": (
         "design",
@@ -116,6 +138,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "Assay",
     "Candidates",
+    "Characteristics",
+    "Choice",
     "ControlError",
     "Day",
     "Decoded",
@@ -137,7 +161,9 @@ __all__ = [
     "TraceError",
     "__version__",
     "adaptive_tests",
+    "characteristics",
     "check_proof",
+    "choose",
     "compare_designs",
     "conform",
     "decode",
@@ -146,11 +172,15 @@ __all__ = [
     "estimate",
     "find_discordant",
     "fit_dilution",
+    "frontier",
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",
+    "nested_pools",
     "next_pools",
     "next_stage_pools",
+    "plot_frontier",
+    "plot_wrong_prevalence",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
@@ -163,6 +193,7 @@ __all__ = [
     "simulate_day",
     "simulate_evening",
     "write_day",
+    "wrong_prevalence",
 ]
 
 

@@ -263,3 +263,52 @@ def distribution(n_rows: int, n_columns: int, prevalence: float, errors: Errors,
                 if errors.unmatched and (a == 0 or b == 0):
                     alone = a * n_columns + b * n_rows
                 likely[first + n_rows + n_columns + alone] += joint * columns[y, b]
+
+
+class Sides(NamedTuple):
+    """Arrays to try, and how likely their specimens react.
+
+    reacts and false_reacts (largest size + 1,) are of a pool by its size, alone and false_alone of one sample; master
+    and unmatched are as in `Errors`.
+    """
+
+    master: int
+    unmatched: int
+    reacts: NDArray[np.float64]
+    false_reacts: NDArray[np.float64]
+    alone: float
+    false_alone: float
+
+
+@kernel
+def every(prevalence: float, longest: int, largest: int, sides: Sides, found: NDArray[np.float64]) -> None:
+    """Write the figures of all arrays with sides from 2 to longest, with a pool of all of at most largest.
+
+    found (longest + 1, longest + 1, 3): tests of the array, how likely an infected sample is found, and one that is not
+    is called positive; tests are infinite where there is no such array.
+    """
+    of_one = np.empty(6)
+    found[:, :, 0] = np.inf
+    found[:, :, 1:] = 0.0
+    for n_rows in range(2, longest + 1):
+        for n_columns in range(2, longest + 1):
+            n = n_rows * n_columns
+            if sides.master and n > largest:
+                break
+            whole = n if sides.master else 1
+            errors = Errors(
+                sides.master,
+                sides.unmatched,
+                sides.reacts[whole],
+                sides.false_reacts[whole],
+                sides.reacts[n_columns],
+                sides.false_reacts[n_columns],
+                sides.reacts[n_rows],
+                sides.false_reacts[n_rows],
+                sides.alone,
+                sides.false_alone,
+            )
+            uniform(n_rows, n_columns, prevalence, errors, of_one)
+            found[n_rows, n_columns, 0] = of_one[0] + of_one[1] + of_one[2]
+            found[n_rows, n_columns, 1] = of_one[3]
+            found[n_rows, n_columns, 2] = of_one[4]

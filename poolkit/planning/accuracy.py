@@ -23,31 +23,41 @@ class Stages(NamedTuple):
         One for all stages, or one a stage, samples alone last.
     columns : Assay or None
         Of the columns of an array, where they are read otherwise than its rows.
+    single : Assay or None
+        Of samples alone, where it is the same in every stage.
     """
 
     assays: tuple[Assay, ...]
     columns: Assay | None
+    single: Assay | None
 
     @property
     def counted(self) -> bool:
-        """Whether it matters how many are infected, beyond one."""
-        every = self.assays if self.columns is None else (*self.assays, self.columns)
-        return any(each.further != "none" for each in every)
+        """Whether it matters how many of a pool are infected, beyond one."""
+        return any(each.further != "none" for each in self.assays) or (
+            self.columns is not None and self.columns.further != "none"
+        )
+
+    def alone(self, stage: int) -> Assay:
+        """Return the assay of samples alone in a stage; 0 is the last."""
+        return self.single or self.at(stage)
 
     def at(self, stage: int) -> Assay:
         """Return the assay of a stage, counted from 1; 0 is the last."""
         return self.assays[stage - 1] if len(self.assays) > 1 else self.assays[0]
 
 
-def stages_of(assay: Assays, columns: Assay | None, n_stages: int, problems: list[Problem]) -> Stages:
+def stages_of(
+    assay: Assays, columns: Assay | None, alone: Assay | None, n_stages: int, problems: list[Problem]
+) -> Stages:
     """Return the assay of each stage; the stages of pools and one of samples alone.
 
     Parameters
     ----------
     assay
         What was given.
-    columns
-        Of columns, where given apart.
+    columns, alone
+        Of columns and of samples alone, where given apart.
     n_stages
         Stages of the design, samples alone included.
     problems
@@ -59,12 +69,12 @@ def stages_of(assay: Assays, columns: Assay | None, n_stages: int, problems: lis
         One assay, or as many as stages.
     """
     if assay is None or isinstance(assay, Assay):
-        return Stages((assay or _PERFECT,), columns)
+        return Stages((assay or _PERFECT,), columns, alone)
     assays = tuple(assay)
     if len(assays) not in (1, n_stages):
         problems.append(Problem("assay", f"must be one or {n_stages}, one a stage, found {len(assays)}"))
-        return Stages((_PERFECT,), columns)
-    return Stages(assays, columns)
+        return Stages((_PERFECT,), columns, alone)
+    return Stages(assays, columns, alone)
 
 
 @lru_cache(maxsize=8192)

@@ -21,7 +21,7 @@ def errors_of(rectangle: Rectangle, stages: Stages, *, again: bool) -> rectangle
         *whole,
         *rates(by_row, rectangle.n_columns),
         *rates(by_column, rectangle.n_rows),
-        *rates(stages.at(lines + 1), 1),
+        *rates(stages.alone(lines + 1), 1),
     )
 
 

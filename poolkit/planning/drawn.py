@@ -118,7 +118,7 @@ def _run(
     if stages.columns is not None:
         last = range(n_pools - n_columns, n_pools)
         table[last] = reactions(
-            Stages((stages.columns,), None), [sizes[k] for k in last], [1] * n_columns, table.shape[1]
+            Stages((stages.columns,), None, None), [sizes[k] for k in last], [1] * n_columns, table.shape[1]
         )
     # The kernel reads a row of the table by the size of a pool; here each pool has a row of its own.
     pools = pools._replace(size=np.arange(n_pools))

@@ -32,7 +32,7 @@ class Drawing(NamedTuple):
 
 def alone(stages: Stages, last: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Return how likely samples alone react, infected and not, by the stage of their last pool; 0 for none."""
-    found = {stage: rates(stages.at(stage + 1 if stage else 0), 1) for stage in set(last.tolist())}
+    found = {stage: rates(stages.alone(stage + 1 if stage else 0), 1) for stage in set(last.tolist())}
     both = np.array([found[stage] for stage in last.tolist()]).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 

@@ -124,6 +124,7 @@ def characteristics(
     risks: ArrayLike | None = None,
     assay: Assays = None,
     columns: Assay | None = None,
+    alone: Assay | None = None,
     arrange: Arrange = "given",
     unmatched: Unmatched | None = None,
     n_drawn: int = 20_000,
@@ -145,6 +146,8 @@ def characteristics(
         sensitivity may depend on the size of a pool and on how many of it are infected.
     columns
         Of the columns of an array, where they are read otherwise than its rows.
+    alone
+        Of samples alone in whatever stage, where they are read otherwise than pools.
     arrange
         How samples of known risks are put into the design: ``given``, ``sorted`` (lowest risk first), and for arrays
         ``gradient`` and ``spiral`` (highest first), see `poolkit.planning.arrangement`.
@@ -219,7 +222,7 @@ def characteristics(
         problems += _not_risks(given, plan)
     rectangle = rectangle_of(plan, None if given is None else given.size)
     if rectangle is not None:
-        stages = stages_of(assay, columns, 2 + rectangle.master, problems)
+        stages = stages_of(assay, columns, alone, 2 + rectangle.master, problems)
         if problems:
             raise DesignError("not a plan", problems)
         if not stages.counted and (unmatched != "retest" or not rectangle.master):
@@ -230,7 +233,7 @@ def characteristics(
     if problems:
         raise DesignError("not a plan", problems)
     layout = plan if isinstance(plan, Layout) else plan.layout(plan.block if given is None else given.size)
-    stages = stages_of(assay, columns, int(layout.stage.max(initial=0)) + 1, problems)
+    stages = stages_of(assay, columns, alone, int(layout.stage.max(initial=0)) + 1, problems)
     if problems:
         raise DesignError("not a plan", problems)
     risk = np.full(layout.n_samples, prevalence, np.float64) if given is None else given
