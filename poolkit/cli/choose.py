@@ -41,7 +41,7 @@ def choose(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the best pool design for a prevalence, over all sizes and shapes."""
+    """Find the best pool design for a prevalence, over all sizes and shapes, and draw what else there is."""
     with answering(as_json=as_json) as answer:
         import poolkit  # noqa: PLC0415
 
@@ -74,7 +74,8 @@ def choose(
             )
             _draw(table, picture, f"prevalence {prevalence:g}, pools of at most {max_pool}")
             notes.append(f"frontier of {len(table)} designs drawn to {picture}")
-        answer(rows, _sheet_of(f"prevalence {prevalence:g}, pools of at most {max_pool}", rows), *notes)
+        title = f"prevalence {prevalence:g}, pools of at most {max_pool}"
+        answer(rows, _sheet_of(title, rows, objective), *notes)
 
 
 def _draw(table: Any, picture: Path, title: str) -> None:
@@ -88,19 +89,19 @@ def _draw(table: Any, picture: Path, title: str) -> None:
         figure.savefig(picture, dpi=150)
 
 
-def _sheet_of(title: str, rows: list[dict[str, Any]]) -> "Sheet":
+def _sheet_of(title: str, rows: list[dict[str, Any]], objective: str) -> "Sheet":
     from poolkit.cli.screen import sheet  # noqa: PLC0415
 
-    numbers = ("value", "tests a sample", "found %", "right neg. %", "ppv %", "npv %", "rounds", "largest", "cycles")
+    value = () if objective == "tests" else ("a right call" if objective == "tests_per_correct" else "cost",)
+    numbers = (*value, "a sample", "found %", "cleared %", "ppv %", "npv %", "rounds", "largest")
     made = sheet(title, "design", *numbers, numbers=numbers, wide="design")
     for row in rows:
         made.add_row(
             row["design"],
-            f"{row['value']:.4f}",
+            *(f"{row['value']:.4f}" for _ in value),
             f"{row['tests_per_sample']:.4f}",
             *(f"{100 * row[name]:.4g}" for name in ("sensitivity", "specificity", "ppv", "npv")),
             f"{row['rounds']}",
             f"{row['largest_pool']:,}",
-            f"{row['dilution_cycles']:.1f}",
         )
     return made

@@ -90,8 +90,8 @@ class Figures(ABC):
         found, wrong = float(risk @ sensitivity), float((1.0 - risk) @ false)
         right, missed = float((1.0 - risk) @ (1.0 - false)), float(risk @ (1.0 - sensitivity))
         return (
-            found / infected if infected > 0.0 else float(sensitivity.mean()),
-            right / clean if clean > 0.0 else float((1.0 - false).mean()),
+            min(found / infected, 1.0) if infected > 0.0 else float(sensitivity.mean()),
+            min(right / clean, 1.0) if clean > 0.0 else float((1.0 - false).mean()),
             ratio(found, wrong, 1.0),
             ratio(right, missed, 1.0),
         )

@@ -99,10 +99,10 @@ class Characteristics:
                 "sample": found.sample,
                 "place": np.arange(self.n_samples),
                 "risk": found.risk,
-                "sensitivity": sensitivity,
-                "specificity": 1.0 - false,
-                "ppv": ppv,
-                "npv": npv,
+                "sensitivity": np.minimum(sensitivity, 1.0),
+                "specificity": np.maximum(1.0 - false, 0.0),
+                "ppv": np.minimum(ppv, 1.0),
+                "npv": np.minimum(npv, 1.0),
             }
         )
         return placed.sort_values("sample", ignore_index=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from poolkit.assays import Assay
-from poolkit.drawing import BLUE, GREY, VERMILLION, axes_for
+from poolkit.drawing import BLUE, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.choice import Choice, Objective, asked_of, choose, value_of
 from poolkit.planning.operating import characteristics
@@ -142,11 +142,10 @@ def plot_wrong_prevalence(table: pd.DataFrame, *, ax: "Axes | None" = None) -> "
     ax.fill_between(x, best, value, color=VERMILLION, alpha=0.15, linewidth=0.0)
     ax.plot(x, value, "o-", color=VERMILLION, markersize=4, label=str(drawn["design"].iloc[0]))
     ax.plot(x, best, "o-", color=BLUE, markersize=4, label="the best design at each prevalence")
-    ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("true prevalence, %")
-    ax.set_ylabel("tests for each sample, or its cost")
+    ax.set_ylabel("tests for each sample" if drawn["value"].equals(drawn["tests_per_sample"]) else "cost, in tests")
     ax.set_ylim(bottom=0.0)
     ax.legend(frameon=False, fontsize="small")
     return ax
