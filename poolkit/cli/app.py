@@ -9,6 +9,7 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
+from poolkit.cli.choose import choose
 from poolkit.cli.compare import compare
 from poolkit.cli.decode import decode
 from poolkit.cli.demo import demo
@@ -61,6 +62,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     protocols,
     design,
     compare,
+    choose,
     decode,
 )
 
