@@ -78,6 +78,8 @@ def of_pools(pools: Groups, errors: Errors, asked: Asked) -> Floats:
         low, high = asked.quantiles
         found[:, 0] = np.maximum(best - low * error, 0.0) if low > 0.0 else 0.0
         found[:, 1] = np.minimum(best + high * error, 1.0) if high > 0.0 else 1.0
+        owner = np.repeat(np.arange(n_groups), np.diff(pools.offsets))
+        found[np.bincount(owner, pools.tested, n_groups) == 0.0] = 0.0, 1.0
         return found
     size, tested, positive, mixed = _one_size(pools)
     one = ~mixed

@@ -200,8 +200,8 @@ def _walk(pools: Groups, group: int, errors: Errors, rule: Rule, start: float, s
 
 
 @kernel
-def _estimate(pools: Groups, group: int, errors: Errors, kind: int) -> float:
-    """Return the logarithm of t where the score, or Firth's, is 0: -inf where all fall, inf where all rise."""
+def _likeliest(pools: Groups, group: int, errors: Errors) -> float:
+    """Return the logarithm of t where the score is 0: -inf where it falls everywhere, inf where it rises."""
     tested, positive, samples, n_rows = 0.0, 0.0, 0.0, 0
     last = 0
     for row in range(pools.offsets[group], pools.offsets[group + 1]):
@@ -216,20 +216,33 @@ def _estimate(pools: Groups, group: int, errors: Errors, kind: int) -> float:
     gain = errors.sensitivity + errors.specificity - 1.0
     reacts = positive / tested
     share = (reacts - (1.0 - errors.specificity)) / gain
-    if kind == MLE and n_rows == 1:
+    if n_rows == 1:
         if share <= 0.0:
             return -np.inf
         if share >= 1.0 or reacts >= errors.sensitivity:
             return np.inf
         if errors.spread == 0.0:
             return float(np.log(-np.log1p(-share) / pools.size[last]))
-    rule = Rule(kind, 0.0, 1.0, 0.0)
+    rule = Rule(MLE, 0.0, 1.0, 0.0)
     share = min(max(share, 1e-6), 1.0 - 1e-6)
     start = np.log(-np.log1p(-share) * tested / samples)
     value = _value(pools, group, errors, rule, start)
     if value == 0.0:
         return float(start)
     return _walk(pools, group, errors, rule, start, 0.3 if value > 0.0 else -0.3)
+
+
+@kernel
+def _firth(pools: Groups, group: int, errors: Errors) -> float:
+    """Return the logarithm of t where Firth's score is 0: of several places, the next below the likeliest one."""
+    best = _likeliest(pools, group, errors)
+    if best == -np.inf:
+        return best
+    rule = Rule(FIRTH, 0.0, 1.0, 0.0)
+    best = min(best, _ceiling(pools, group))
+    if _value(pools, group, errors, rule, best) >= 0.0:
+        return best
+    return _walk(pools, group, errors, rule, best, -0.05)
 
 
 @kernel
@@ -242,7 +255,10 @@ def _prevalence(log_t: float) -> float:
 def estimates(pools: Groups, errors: Errors, kind: int, found: NDArray[np.float64]) -> None:
     """Write the maximum-likelihood or Firth's estimate of each group; found (groups,) is written."""
     for group in range(found.size):
-        found[group] = _prevalence(_estimate(pools, group, errors, kind))
+        if kind == FIRTH:
+            found[group] = _prevalence(_firth(pools, group, errors))
+        else:
+            found[group] = _prevalence(_likeliest(pools, group, errors))
 
 
 @kernel
@@ -250,7 +266,7 @@ def variances(pools: Groups, errors: Errors, found: NDArray[np.float64], about: 
     """Write what the likelihood says about estimates found (groups,): about (groups, 4) is written.
 
     Its columns are the standard error, the bias of first order, and what the prevalence changes by sensitivity and by
-    specificity. The standard error is 0 for a prevalence of 0 by a specific test, and at most 1.
+    specificity; these are 0 at 1. The standard error is 0 for a prevalence of 0 by a specific test, and at most 1.
     """
     for group in range(found.size):
         p = found[group]
@@ -265,8 +281,9 @@ def variances(pools: Groups, errors: Errors, found: NDArray[np.float64], about: 
             about[group, 0] = 1.0
             continue
         about[group, 0] = min(q / np.sqrt(at.information), 1.0)
-        if p < 1.0:
-            about[group, 1] = 0.5 * q * at.bend / (at.information * at.information)
+        if p >= 1.0:
+            continue
+        about[group, 1] = 0.5 * q * at.bend / (at.information * at.information)
         gain = errors.sensitivity + errors.specificity - 1.0
         for row in range(pools.offsets[group], pools.offsets[group + 1]):
             log_absent, first, _ = _absent(pools.size[row], errors.spread, t)
@@ -275,8 +292,8 @@ def variances(pools: Groups, errors: Errors, found: NDArray[np.float64], about: 
             quiet = absent * gain + (1.0 - errors.sensitivity)
             pull = first if errors.sensitivity == 1.0 else gain * absent * first / quiet
             weight = pools.tested[row] * pull / reacts * q / at.information
-            about[group, 2] += weight * np.expm1(log_absent)
-            about[group, 3] += weight * absent
+            about[group, 2] = min(max(about[group, 2] + weight * np.expm1(log_absent), -1e100), 1e100)
+            about[group, 3] = min(max(about[group, 3] + weight * absent, -1e100), 1e100)
 
 
 @kernel
@@ -299,7 +316,7 @@ def limits(pools: Groups, errors: Errors, kind: int, tails: tuple[float, float],
             if tails[1] > 0.0:
                 found[group, 1] = tails[1] ** 2 / (samples + tails[1] ** 2)
             continue
-        centre = _estimate(pools, group, errors, MLE)
+        centre = _likeliest(pools, group, errors)
         ceiling = _ceiling(pools, group)
         best = log_likelihood(pools, group, errors, np.exp(min(max(centre, _FLOOR), ceiling)))
         if tails[0] > 0.0 and centre > -np.inf:

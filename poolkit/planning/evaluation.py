@@ -235,16 +235,16 @@ def _wrong_days(table: pd.DataFrame) -> list[Problem]:
 
 def _numbers(days: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
     if pd.api.types.is_numeric_dtype(days):
-        return days.to_numpy(np.float64)
+        return np.asarray(days, np.float64)
     at = pd.to_datetime(days)
-    return ((at - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
+    return np.asarray((at - pd.Timestamp(0)) / pd.Timedelta(days=1), np.float64)
 
 
 def _rolling(
     values: "np.ndarray[Any, np.dtype[np.float64]]", first: "np.ndarray[Any, np.dtype[np.int64]]"
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return (total[1:] - total[first]).astype(np.float64)
+    return np.asarray(total[1:] - total[first], np.float64)
 
 
 def decide_pool_size(

@@ -101,9 +101,9 @@ def prevalence(
     -----
     A pool of m reacts with probability ``Se - (Se + Sp - 1) (1 - p)^m``. With S the score, I the information and b the
     bias ``-sum(n P' P'' / (P (1 - P))) / (2 I^2)`` of first order: *mle* solves S = 0 (for one size ``1 - ((Se - x/n) /
-    (Se + Sp - 1))^(1/m)``), *firth* solves S = I b, *gart* is mle - b, *mir* is positive pools over samples, which
-    counts one infected sample in each and is too low where infection is not rare. Mle is 1 where every pool is
-    positive, firth below 1 for pools of two or more.
+    (Se + Sp - 1))^(1/m)``), *firth* solves S = I b (the solution next below mle), *gart* is mle - b, *mir* is positive
+    pools over samples, which counts one infected sample in each and is too low where infection is not rare. Mle is 1
+    where every pool is positive, firth below 1 for pools of two or more.
 
     Intervals for pools of any sizes: *skew-score* solves ``S/sqrt(I) - g (z^2 - 1)/6 = z`` with the skewness g of the
     score, *bc-skew-score* less b, *score* without either (Wilson's for one size), *lrt* the likelihood ratio, *wald*
@@ -116,7 +116,7 @@ def prevalence(
 
     True coverage at 95 %, least and mean over 400 prevalences at which 2 to 50 % of 100 pools of 10 react (`coverage`):
     clopper-pearson 0.952 and 0.964, blaker 0.950 and 0.957, agresti-coull 0.939 and 0.954, skew-score 0.932 and 0.952,
-    bc-skew-score 0.932 and 0.952, score 0.928 and 0.951, second-order 0.917 and 0.950, lrt 0.905 and 0.950, jeffreys
+    bc-skew-score 0.932 and 0.951, score 0.928 and 0.951, second-order 0.917 and 0.950, lrt 0.905 and 0.950, jeffreys
     0.880 and 0.949, wald 0.797 and 0.937.
 
     Estimated errors and the design effect divide the pools that the interval rests on by the ratio of variances, by
