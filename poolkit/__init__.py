@@ -86,8 +86,10 @@ if TYPE_CHECKING:
         alarm,
         coefficients,
         mean_run_length,
+        nowcast,
         plot_alarms,
         plot_coefficients,
+        plot_nowcast,
         regress,
     )
     from poolkit.trace import (
@@ -171,8 +173,10 @@ _ROOMS = {
         "alarm",
         "coefficients",
         "mean_run_length",
+        "nowcast",
         "plot_alarms",
         "plot_coefficients",
+        "plot_nowcast",
         "regress",
     ),
     "trace": (
@@ -228,8 +232,10 @@ __all__ = [
     "multiplex",
     "next_pools",
     "next_stage_pools",
+    "nowcast",
     "plot_alarms",
     "plot_coefficients",
+    "plot_nowcast",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
