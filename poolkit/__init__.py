@@ -86,8 +86,10 @@ if TYPE_CHECKING:
         alarm,
         coefficients,
         mean_run_length,
+        nowcast,
         plot_alarms,
         plot_coefficients,
+        plot_nowcast,
         regress,
     )
     from poolkit.trace import (
@@ -246,8 +248,10 @@ _ROOMS = {
         "alarm",
         "coefficients",
         "mean_run_length",
+        "nowcast",
         "plot_alarms",
         "plot_coefficients",
+        "plot_nowcast",
         "regress",
     ),
     "trace": (
@@ -327,6 +331,10 @@ __all__ = [
     "next_stage_pools",
     "plot_frontier",
     "plot_wrong_prevalence",
+    "nowcast",
+    "plot_alarms",
+    "plot_coefficients",
+    "plot_nowcast",
     "pool_samples",
     "pool_sizes",
     "pool_tubes",

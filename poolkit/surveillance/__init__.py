@@ -14,6 +14,7 @@ __all__ = [
 """Surveillance: what pools say about the population they come from, and days that stand out."""
 
 from poolkit.surveillance.alarms import alarm, plot_alarms
+from poolkit.surveillance.nowcasts import nowcast, plot_nowcast
 from poolkit.surveillance.regression import Regression, coefficients, plot_coefficients, regress
 from poolkit.surveillance.run_length import mean_run_length
 
@@ -22,7 +23,9 @@ __all__ = [
     "alarm",
     "coefficients",
     "mean_run_length",
+    "nowcast",
     "plot_alarms",
     "plot_coefficients",
+    "plot_nowcast",
     "regress",
 ]
