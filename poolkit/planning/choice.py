@@ -120,7 +120,8 @@ def choose(
     max_stages
         Stages of hierarchical designs at most, samples alone included.
     max_rounds
-        Rounds of tests of any design at most, samples alone included.
+        Rounds of tests of any design at most, samples alone included; `max_stages` where not given. Arrays take two,
+        three with a pool of all.
     min_sensitivity
         Every infected sample is to be found with this probability at least.
     seed
@@ -164,7 +165,7 @@ def choose(
     >>> best
     Choice('hierarchical-25-5-1', tests=0.129724, sensitivity=0.8574)
     >>> best.table[["design", "tests_per_sample", "rounds"]].round(4).values.tolist()[:3]
-    [['hierarchical-25-5-1', 0.1297, 3], ['array-25x26', 0.1334, 2], ['array-6x6-master', 0.1638, 3]]
+    [['hierarchical-25-5-1', 0.1297, 3], ['array-25x26', 0.1334, 2], ['array-5x6-master', 0.1418, 3]]
     >>> choose(0.01, assay=Assay(0.95, 0.99), max_pool=40, min_sensitivity=0.9).name
     'two-stage-11'
     """
@@ -212,7 +213,7 @@ def asked_of(
     if prevalence is not None and not 0.0 <= prevalence <= 1.0:
         problems.append(Problem("prevalence", f"must be from 0 to 1, found {prevalence:g}"))
     given = np.asarray([prevalence or 0.0] if risks is None else risks, np.float64)
-    if given.ndim != 1 or not given.size or not ((given >= 0.0) & (given <= 1.0)).all():
+    if risks is not None and (given.ndim != 1 or not given.size or not ((given >= 0.0) & (given <= 1.0)).all()):
         problems.append(Problem("risks", "must be one a sample, from 0 to 1"))
     if aim not in OBJECTIVES:
         problems.append(Problem("objective", f"must be one of {', '.join(OBJECTIVES)}, found {aim}"))
@@ -240,7 +241,7 @@ def asked_of(
         raise DesignError("nothing to choose", problems)
     price = Price(cost_missed, cost_false) if aim == "cost" else Price(0.0, 0.0)
     sought = Sought(np.sort(given), risks is None, *assays, max_pool, least)
-    return Asked(sought, aim, price, n_stages, max_rounds or max(max_stages, 3))
+    return Asked(sought, aim, price, n_stages, max_rounds or max_stages)
 
 
 def value_of(found: Characteristics, asked: Asked) -> float:

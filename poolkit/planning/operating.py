@@ -51,7 +51,7 @@ class Characteristics:
     --------
     >>> ten = characteristics("two-stage-10", prevalence=0.01, assay=Assay(0.95, 0.99))
     >>> round(ten.tests_per_sample, 6), round(ten.variance, 3)
-    (0.199881, 8.992)
+    (0.199881, 8.99)
     >>> ten.distribution().round(4).to_dict("records")
     [{'tests': 1, 'probability': 0.9001}, {'tests': 11, 'probability': 0.0999}]
     """

@@ -73,9 +73,9 @@ def frontier(
     >>> by_size = Assay(((1, 0.98), (32, 0.85)), 0.995)
     >>> found = frontier(0.01, assay=by_size, max_pool=10)
     >>> found[["design", "rounds"]].values.tolist()[:2]
-    [['hierarchical-10-5-1', 3], ['array-2x5-master', 3]]
-    >>> found["sensitivity"].max() > found["sensitivity"].iloc[0]
-    True
+    [['10-(4,3x2)-1', 3], ['hierarchical-10-3-1', 3]]
+    >>> round(found["sensitivity"].iloc[0], 3), round(found["sensitivity"].max(), 3)
+    (0.899, 0.98)
     """
     limits = (max_pool, max_stages, max_rounds, min_sensitivity, 0)
     asked = asked_of(prevalence, None, (assay, alone or assay), ("tests", 0.0, 0.0), limits)

@@ -68,7 +68,7 @@ def wrong_prevalence(
     --------
     >>> table = wrong_prevalence(0.01, true=[0.01, 0.05], max_pool=16, max_stages=2)
     >>> table[["design", "best_design", "excess"]].round(3).values.tolist()[1]
-    ['array-16x16', 'two-stage-5', 0.217]
+    ['array-16x16', 'array-9x10', 0.183]
     """
     problems = [
         Problem("true", f"must be from 0 to 1, found {each:g}") for each in true or () if not 0.0 <= each <= 1.0
