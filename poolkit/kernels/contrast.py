@@ -42,15 +42,28 @@ def _of(pools: Groups, group: int, errors: Errors, scale: int, p: float) -> tupl
 def _constrained(pools: Groups, first: int, errors: Errors, scale: int, contrast: float) -> tuple[float, float]:
     """Return the likeliest two prevalences so far apart; second group follows the first."""
     low, high = -200.0, 0.0
-    for _ in range(70):
-        middle = 0.5 * (low + high)
-        p1, p2 = _pair(scale, contrast, middle)
-        rise = _of(pools, first, errors, scale, p1)[0] + _of(pools, first + 1, errors, scale, p2)[0]
-        if rise > 0.0:
-            low = middle
+    rise_low, rise_high = np.inf, -np.inf
+    at, stayed = low, 0
+    for _ in range(100):
+        if np.isinf(rise_low) or np.isinf(rise_high) or high - low > 0.5:
+            at, stayed = 0.5 * (low + high), 0
         else:
-            high = middle
-    return _pair(scale, contrast, 0.5 * (low + high))
+            # The Illinois method: a chord, of which an end that stays twice is pulled in.
+            at = high - rise_high * (high - low) / (rise_high - rise_low)
+        p1, p2 = _pair(scale, contrast, at)
+        rise = _of(pools, first, errors, scale, p1)[0] + _of(pools, first + 1, errors, scale, p2)[0]
+        moved = high - at if rise <= 0.0 else at - low
+        if rise > 0.0:
+            low, rise_low = at, rise
+            rise_high *= 0.5 if stayed == 1 else 1.0
+            stayed = 1
+        else:
+            high, rise_high = at, rise
+            rise_low *= 0.5 if stayed == -1 else 1.0
+            stayed = -1
+        if rise == 0.0 or min(moved, high - low) < 1e-14:
+            break
+    return _pair(scale, contrast, at)
 
 
 @kernel
@@ -79,25 +92,38 @@ def limit(pools: Groups, errors: Errors, scale: int, rule: Rule, reach: tuple[fl
     The outermost crossing is taken; reach is the middle, from which no crossing is missed, and the far end.
     """
     middle, far = reach
-    outside = far
-    inside = middle
+    outside, value_outside = far, np.inf
+    inside, value = middle, np.inf
     for _ in range(120):
         inside = middle + (outside - middle) * 0.7
         value = _value(pools, 0, errors, scale, rule, inside)
         if (value > 0.0) == (rule.side < 0.0):
             break
-        outside = inside
+        outside, value_outside = inside, value
         if abs(outside - middle) <= 1e-15 * max(1.0, abs(middle)):
             return middle
     if outside == far and (_value(pools, 0, errors, scale, rule, far) > 0.0) == (rule.side < 0.0):
         return far
-    for _ in range(60):
-        at = 0.5 * (inside + outside)
-        if (_value(pools, 0, errors, scale, rule, at) > 0.0) == (rule.side < 0.0):
-            inside = at
+    at, stayed = inside, 0
+    for _ in range(100):
+        if np.isfinite(value_outside) and np.isfinite(value):
+            at = outside - value_outside * (outside - inside) / (value_outside - value)
         else:
-            outside = at
-    return 0.5 * (inside + outside)
+            at, stayed = 0.5 * (inside + outside), 0
+        found = _value(pools, 0, errors, scale, rule, at)
+        if (found > 0.0) == (rule.side < 0.0):
+            moved = abs(at - inside)
+            inside, value = at, found
+            value_outside *= 0.5 if stayed == 1 else 1.0
+            stayed = 1
+        else:
+            moved = abs(at - outside)
+            outside, value_outside = at, found
+            value *= 0.5 if stayed == -1 else 1.0
+            stayed = -1
+        if found == 0.0 or min(moved, abs(outside - inside)) <= 1e-13 * abs(at) + 1e-16:
+            break
+    return at
 
 
 @kernel

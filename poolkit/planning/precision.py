@@ -216,8 +216,10 @@ def pools_for_test(
     between(problems, "prevalence", prevalence, 0.0, 1.0)
     between(problems, "hypothesis", hypothesis, 0.0, 1.0)
     between(problems, "power", power, 0.0, 1.0)
-    if prevalence == hypothesis or (prevalence < hypothesis) == (alternative == "greater"):
-        text = f"must be {'above' if alternative == 'less' else 'below'} the prevalence, found {hypothesis:g}"
+    wrong = {"less": prevalence >= hypothesis, "greater": prevalence <= hypothesis}
+    if wrong.get(alternative, prevalence == hypothesis):
+        where = {"less": "above", "greater": "below"}.get(alternative, "other than")
+        text = f"must be {where} the prevalence, found {hypothesis:g}"
         problems.append(Problem("hypothesis", text))
     refuse("no number of pools", problems)
     rows = []

@@ -87,6 +87,8 @@ def gart(pools, test=PERFECT):
 def statistic(kind, p, z, pools, test=PERFECT):
     """Return what a normal distribution is supposed of."""
     score, information, bias, third = moments(p, pools, test)
+    if information < 1e-100:
+        return float("-inf") if score < 0.0 else 0.0
     value = score / sqrt(information)
     if kind in ("skew-score", "bc-skew-score"):
         value -= third / information**1.5 * (z * z - 1.0) / 6.0
