@@ -384,7 +384,12 @@ def plot_coefficients(found: Regression, *, exponentiated: bool = False, ax: "Ax
     ax.set_ylim(len(shown) - 0.5, -0.5)
     name = f"Coefficient ({found.link}) for one unit"
     if exponentiated:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415
+
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         name = f"{'Odds' if found.link == 'logit' else 'Hazard'} ratio for one unit"
     ax.set_xlabel(f"{name}, {100 * found.level:g} % interval")
     return ax
