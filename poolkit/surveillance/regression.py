@@ -271,11 +271,10 @@ def _regression(
     link, level, penalty = asked
     top = likelihood.at(fit.at) if penalty == "firth" else fit.top
     k = fit.at.size
-    with np.errstate(all="ignore"):
-        covariance = np.linalg.pinv(-top.curvature, hermitian=True)[:k, :k]
-    scaled_errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    weak = np.linalg.eigvalsh(-top.curvature)[0] < _UNHELD**-2
-    separated = penalty == "none" and bool(weak or (scaled_errors > _UNHELD).any())
+    # What nothing holds has a standard error that is huge, not none.
+    values, axes = np.linalg.eigh(-top.curvature)
+    covariance = ((axes / np.maximum(values, 1e-12)) @ axes.T)[:k, :k]
+    separated = penalty == "none" and bool((np.diag(covariance) > _UNHELD**2).any())
     # Back to the units of the covariates.
     back = np.diag(1.0 / spread)
     back[0] -= centre / spread
@@ -384,7 +383,12 @@ def plot_coefficients(found: Regression, *, exponentiated: bool = False, ax: "Ax
     ax.set_ylim(len(shown) - 0.5, -0.5)
     name = f"Coefficient ({found.link}) for one unit"
     if exponentiated:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415
+
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         name = f"{'Odds' if found.link == 'logit' else 'Hazard'} ratio for one unit"
     ax.set_xlabel(f"{name}, {100 * found.level:g} % interval")
     return ax

@@ -17,7 +17,7 @@ Chart = Literal["cusum", "binomial-cusum", "ewma"]
 CHARTS = ("cusum", "binomial-cusum", "ewma")
 # Fractions of a pool that a reference value is rounded to, so that the chain is exact; cells of a chain that is not;
 # states and count of a day at most, since the chain is solved as it stands.
-_GRAIN, _N_CELLS, _MOST_STATES, _LEFT_OUT = 20, 200, 3000, 1e-13
+_GRAIN, _N_CELLS, _MOST_STATES, _LEFT_OUT = 20, 200, 1500, 1e-13
 
 
 class Scores(NamedTuple):
@@ -89,7 +89,7 @@ def mean_run_length(
     denominator of at most 20: for the standard cusum and the binomial cusum the chain is then exact. For the transform
     of Rossi and the ewma the range below the limit is cut into 200 cells, which is good to about 2 % of run lengths of
     a year. The limit of the ewma is that of its late days. Independent days, one count of pools tested. It costs
-    O(states^3), at most 3000 states.
+    O(states^3), at most 1500 states.
 
     References
     ----------
@@ -165,16 +165,23 @@ def _of_counts(expected: float, true: float, reference: float, transform: Transf
 
 
 def _of_pools(share: float, tested: int, true: float, odds_ratio: float) -> Scores:
-    counts = np.arange(tested + 1, dtype=np.float64)
     centre = Fraction(tested * reference_share(share, odds_ratio)).limit_denominator(_GRAIN)
-    return Scores(counts - float(centre), stats.binom.pmf(counts, tested, true), 1.0 / centre.denominator)
+    counts, weights = _likely(tested, true)
+    return Scores(counts - float(centre), weights, 1.0 / centre.denominator)
+
+
+def _likely(tested: int, share: float) -> tuple[Floats, Floats]:
+    """Return the counts of positive pools that happen, and how likely they are."""
+    weights = stats.binom.pmf(np.arange(tested + 1), tested, share)
+    counts = np.flatnonzero(weights > _LEFT_OUT * 1e-4)
+    return counts.astype(np.float64), weights[counts]
 
 
 def _run_length(scores: Scores, limit: float) -> float:
     """Return the mean run length of a cusum from 0: alarm at the limit or above."""
     width = scores.width
     # A run up to a limit between two multiples ends at the next one.
-    n = ceil(limit / width - 1e-9) if width else _N_CELLS
+    n = max(ceil(limit / width - 1e-9), 1) if width else _N_CELLS
     if n > _MOST_STATES:
         width, n = 0.0, _N_CELLS
     width = width or limit / (_N_CELLS - 0.5)
@@ -205,12 +212,12 @@ def _ewma(share: float, tested: int, true: float, weight: float, limit: float) -
     top = share + limit * spread
     if top >= 1.0:
         return float("inf")
-    counts = np.arange(tested + 1)
+    counts, weights = _likely(tested, true)
     width = top / _N_CELLS
     centres = (np.arange(_N_CELLS) + 0.5) * width
     value = (1.0 - weight) * centres[:, None] + weight * counts[None, :] / tested
     after = np.where(value > top, _N_CELLS, np.minimum(value // width, _N_CELLS - 1)).astype(np.int64)
-    return _solved(after, stats.binom.pmf(counts, tested, true), _N_CELLS, int(share // width))
+    return _solved(after, weights, _N_CELLS, int(share // width))
 
 
 @lru_cache(maxsize=256)
@@ -243,7 +250,8 @@ def limit_for(
     low, high = 0.0, 1.0
     while not long_enough(high):
         low, high = high, 2.0 * high
-    while high - low > 1e-3 * high:
+    # Where any rise is rare enough the limit is all but 0.
+    while high - low > 1e-3 * high and high > 1e-3:
         middle = (low + high) / 2.0
         low, high = (low, middle) if long_enough(middle) else (middle, high)
     return high

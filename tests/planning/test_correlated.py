@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import poolkit
 from poolkit import Assay, DesignError
-from poolkit.planning import correlated_array, correlated_hierarchical
+from poolkit.planning import correlated_array, correlated_hierarchical, staged
 from tests.reference import households as twin
 
 MODELS = ["beta-binomial", "madsen", "morel-neerchal"]
@@ -183,6 +183,30 @@ def test_agrees_with_simulated_households(small):
     tests = 1 + 3 * first + 4 * second.sum(axis=1)
     found = correlated_hierarchical((12, 4), household=4, prevalence=p, correlation=r, assay=Assay(se, sp))
     assert abs(tests.mean() - found.expected_tests) < 4 * tests.std() / np.sqrt(n_blocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "household"),
+    [("two-stage-8", 24, 4), ("hierarchical-12-4-1", 24, 4), ("array-4x6", 24, 4), ("array-6x4", 24, 2)],
+)
+def test_what_is_planned_is_what_is_run(name, block, household, small):
+    """The layout of the design, run stage by stage against beta-binomial households side by side."""
+    n_sets, p, r = 3_000 if small else 30_000, 0.06, 0.4
+    draw = np.random.default_rng(5)
+    own = draw.beta(p * (1 - r) / r, (1 - p) * (1 - r) / r, (n_sets, block // household))
+    ill = draw.random((n_sets, block)) < np.repeat(own, household, axis=1)
+    bits = (ill * (np.uint64(1) << np.arange(block, dtype=np.uint64))).sum(axis=1, dtype=np.uint64)[:, None]
+    tests = staged.run(poolkit.design(name).layout(block), bits, assay=Assay(0.9, 0.97), seed=1).tests.sum(axis=1)
+    given = {"prevalence": p, "correlation": r, "assay": Assay(0.9, 0.97)}
+    family, _, sizes = name.partition("-")
+    if family == "array":
+        # Arrays are filled column by column.
+        rows, columns = (int(each) for each in sizes.split("x"))
+        planned = correlated_array(rows, columns, household=(household, 1), unmatched=False, **given).expected_tests
+    else:
+        chain = [int(each) for each in name.split("-") if each.isdigit()]
+        planned = block / chain[0] * correlated_hierarchical(chain, household=household, **given).expected_tests
+    assert abs(tests.mean() - planned) < 4 * tests.std() / n_sets**0.5
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -17,15 +17,13 @@ def fate(infected, model, p, r):
             one = (1 - c) * p + c * common
             total += weight * one**k * (1 - one) ** (size - k)
         return total
-    if r == 0:
-        return p**k * q ** (size - k)
     if r == 1:
         return p if k == size else q if k == 0 else 0.0
-    # One after another from an urn of p (1 - r) / r and q (1 - r) / r balls.
-    balls, total = [q * (1 - r) / r, p * (1 - r) / r], 1.0
+    # One after another from an urn of p (1 - r) and q (1 - r), to which each adds r of its own kind.
+    urn, total = [q * (1 - r), p * (1 - r)], 1.0
     for each in infected:
-        total *= balls[each] / sum(balls)
-        balls[each] += 1
+        total *= urn[each] / sum(urn)
+        urn[each] += r
     return total
 
 

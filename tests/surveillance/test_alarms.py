@@ -252,6 +252,14 @@ def test_limit_keeps_its_word():
     assert mean_run_length(**quiet, limit=0.9 * limit) < 100
 
 
+@pytest.mark.parametrize("tested", [1, 3, 5000])
+@pytest.mark.parametrize("method", ["binomial-cusum", "ewma"])
+def test_limits_are_found_for_few_and_many_pools(method, tested):
+    found = alarm(pd.DataFrame({"positive": [tested // 50] * 3, "tested": tested}), method=method, share=0.02)
+    assert found["limit"].gt(0.0).all()
+    assert not found["alarm"].any()
+
+
 def test_charts_that_never_alarm():
     assert mean_run_length(method="binomial-cusum", share=0.1, tested=5, true=0.0, limit=1.0) == np.inf
     assert mean_run_length(method="ewma", share=0.5, tested=1, limit=9.0) == np.inf

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
@@ -38,6 +38,7 @@ def test_share_reported_equals_the_slow_twin(rows, as_of):
     assert (found["expected"] == found["reported"])[old].all()
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(1, 7))
 def test_outstanding_samples_are_beta_binomial(positive, negative, outstanding):
     """One day that is wholly reported and one that is not; the weight of the prior is the likeliest."""
@@ -73,7 +74,7 @@ def day_after_day(draw, n_days, mean):
 def test_intervals_hold_what_comes(small):
     """Of 95 % intervals of days still open, by simulation at least 92 % hold (all sizes drawn with a seed)."""
     draw = np.random.default_rng(1)
-    held, n = 0, 60 if small else 400
+    held, n = 0, 50 if small else 250
     off = []
     for seed in range(n):
         table, counts = day_after_day(draw, 30, 25.0)
@@ -88,7 +89,7 @@ def test_intervals_hold_what_comes(small):
 
 def test_known_samples_hold_what_comes(small):
     draw = np.random.default_rng(2)
-    held, n = 0, 60 if small else 300
+    held, n = 0, 50 if small else 150
     for _ in range(n):
         sampled = np.repeat(np.arange(10), 80)
         share = draw.beta(4.0, 76.0, 10)
