@@ -190,7 +190,9 @@ def characteristics(
     to 14 of them, as long as all samples of a later pool were in the same pools before, and ``unmatched`` is clear.
 
     All else is simulated from its layout, and says so by `exact` and `standard_errors`: crossing pools whose
-    sensitivity depends on how many are infected, and ``unmatched="retest"`` but for arrays without a pool of all.
+    sensitivity depends on how many are infected, and ``unmatched="retest"`` but for arrays without a pool of all. So is
+    whatever is tested by `Assay.of_loads`: an infected sample has one viral load in all its tests, and loads add up in
+    a pool.
 
     References
     ----------
@@ -206,6 +208,12 @@ def characteristics(
     (22.7896, 0.8924, 0.9797)
     >>> [round(tests, 4) for tests in array.stages]
     [20.0, 2.7896]
+
+    Ten in one, by the viral loads of infected people and a limit of detection:
+
+    >>> honest = characteristics("two-stage-10", prevalence=0.01, assay=Assay.of_loads(), n_drawn=5_000)
+    >>> round(honest.sensitivity, 2), round(honest.standard_errors["sensitivity"], 2)
+    (0.96, 0.01)
 
     Samples in order of risk, six of low risk together and the last alone:
 
@@ -225,7 +233,7 @@ def characteristics(
         stages = stages_of(assay, columns, alone, 2 + rectangle.master, problems)
         if problems:
             raise DesignError("not a plan", problems)
-        if not stages.counted and (unmatched != "retest" or not rectangle.master):
+        if not stages.counted and not stages.shared and (unmatched != "retest" or not rectangle.master):
             found = of_rectangle(rectangle, prevalence, given, arrange, stages, again=unmatched != "clear")
             return _result(plan, found)
     elif columns is not None:

@@ -189,7 +189,7 @@ def of_layout(
     Figures
         `errors` says whether they are exact.
     """
-    if unmatched == "clear":
+    if unmatched == "clear" and not placed[1].shared:
         nested = nested_of(layout)
         if nested is not None:
             return InsidePools(nested, risk, *placed)
