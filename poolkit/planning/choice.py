@@ -182,7 +182,7 @@ def choose(
     rows = []
     for option in options(asked):
         found = figures_of(option, prevalence, given, (assay, alone), seed=seed)
-        if not found.exact or float(found.individuals["sensitivity"].min()) >= min_sensitivity:
+        if not found.exact or found.least_sensitivity >= min_sensitivity:
             rows.append((value_of(found, asked), option, found))
     if not rows:
         problem = Problem("min_sensitivity", f"no design finds every infected sample with {min_sensitivity:g}")

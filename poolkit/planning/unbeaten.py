@@ -85,7 +85,7 @@ def frontier(
     rows = []
     for option in _nested(asked):
         found = figures_of(option, prevalence, None, (assay, alone), seed=0)
-        if float(found.individuals["sensitivity"].min()) >= min_sensitivity:
+        if found.least_sensitivity >= min_sensitivity:
             rows.append(_row(option, found.tests_per_sample, found.sensitivity, found.specificity, prevalence))
     for master in (False, True):
         if asked.max_rounds >= 2 + master and max_pool >= (4 if master else 2):
