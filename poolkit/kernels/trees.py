@@ -90,81 +90,136 @@ def counts(tree: Tree, risk: NDArray[np.float64], infected: NDArray[np.float64])
 
 
 @kernel
+def _share_out(
+    tree: Tree,
+    pool: int,
+    risk: NDArray[np.float64],
+    likely: NDArray[np.float64],
+    value: NDArray[np.float64],
+    of_child: NDArray[np.float64],
+    of_sample: NDArray[np.float64],
+) -> None:
+    """Write what a value of the count of a pool is on average, for each count of each of its children.
+
+    likely (pools, columns) is the distribution of each child, value (columns,) that of the pool by its count; of_child
+    (pools, columns) and of_sample (samples, 2) are written for what stands directly in the pool. Of one child it is the
+    sum over what the others hold: those before it as a distribution, those behind it as a mean for each count so far.
+    """
+    limit = likely.shape[1] - 1
+    top = min(tree.size[pool], limit)
+    n_samples = tree.sample_offsets[pool + 1] - tree.sample_offsets[pool]
+    n_children = n_samples + tree.pool_offsets[pool + 1] - tree.pool_offsets[pool]
+    behind = np.empty((n_children + 1, top + 1))
+    behind[n_children] = value[: top + 1]
+    for place in range(n_children - 1, -1, -1):
+        if place < n_samples:
+            one = risk[tree.samples[tree.sample_offsets[pool] + place]]
+            for k in range(top + 1):
+                behind[place, k] = (1.0 - one) * behind[place + 1, k] + one * behind[place + 1, min(k + 1, top)]
+        else:
+            child = tree.pools[tree.pool_offsets[pool] + place - n_samples]
+            for k in range(top + 1):
+                total = 0.0
+                for x in range(min(tree.size[child], limit) + 1):
+                    total += likely[child, x] * behind[place + 1, min(k + x, top)]
+                behind[place, k] = total
+    before, both = np.zeros(top + 1), np.empty(2)
+    before[0] = 1.0
+    so_far = 0
+    for place in range(n_children):
+        if place < n_samples:
+            sample = tree.samples[tree.sample_offsets[pool] + place]
+            of_sample[sample, 0] = 0.0
+            of_sample[sample, 1] = 0.0
+            for k in range(so_far + 1):
+                of_sample[sample, 0] += before[k] * behind[place + 1, k]
+                of_sample[sample, 1] += before[k] * behind[place + 1, min(k + 1, top)]
+            both[1] = risk[sample]
+            both[0] = 1.0 - both[1]
+            so_far = _add(before, so_far, both, 1, top)
+        else:
+            child = tree.pools[tree.pool_offsets[pool] + place - n_samples]
+            n_child = min(tree.size[child], limit)
+            of_child[child, :] = 0.0
+            for x in range(n_child + 1):
+                for k in range(so_far + 1):
+                    of_child[child, x] += before[k] * behind[place + 1, min(k + x, top)]
+            so_far = _add(before, so_far, likely[child], n_child, top)
+
+
+@kernel
 def reach(
     tree: Tree,
     risk: NDArray[np.float64],
     reactive: NDArray[np.float64],
     infected: NDArray[np.float64],
+    above: NDArray[np.float64],
     tested: NDArray[np.float64],
     open_: NDArray[np.float64],
 ) -> None:
     """Write how likely each pool is tested, and each sample alone, where it is infected and where it is not.
 
     risk (samples,), reactive (pools, columns) how likely a pool with so many infected reacts, and infected (pools,
-    columns) of `counts` are read; tested (pools,) and open_ (samples, 2), not infected first, are written.
-
-    above[g, k] is how likely all pools around g react when k of g are infected. Of one child it is the sum over what
-    the others hold: those before it as a distribution, those behind it as an expected value for each count so far.
+    columns) of `counts` are read; above (pools, columns) how likely all pools around each react by its infected, tested
+    (pools,) and open_ (samples, 2), not infected first, are written.
     """
-    limit = infected.shape[1] - 1
-    n_pools = tree.size.size
-    above = np.zeros((n_pools, limit + 1))
-    for pool in range(n_pools):
-        if tree.parent[pool] < 0:
-            above[pool, :] = 1.0
-    for sample in range(risk.size):
-        if tree.owner[sample] < 0:
-            open_[sample, 0] = 1.0
-            open_[sample, 1] = 1.0
-    before = np.empty(limit + 1)
-    one = np.empty(2)
-    for pool in range(n_pools):
+    value = np.empty(infected.shape[1])
+    above[:, :] = 1.0
+    open_[:, :] = 1.0
+    for pool in range(tree.size.size):
         tested[pool] = 0.0
-        top = min(tree.size[pool], limit)
-        for k in range(top + 1):
+        for k in range(value.size):
             tested[pool] += infected[pool, k] * above[pool, k]
-        n_samples = tree.sample_offsets[pool + 1] - tree.sample_offsets[pool]
-        n_children = n_samples + tree.pool_offsets[pool + 1] - tree.pool_offsets[pool]
-        behind = np.empty((n_children + 1, top + 1))
-        for k in range(top + 1):
-            behind[n_children, k] = reactive[pool, k] * above[pool, k]
-        for place in range(n_children - 1, -1, -1):
-            if place < n_samples:
-                likely = risk[tree.samples[tree.sample_offsets[pool] + place]]
-                for k in range(top + 1):
-                    following = behind[place + 1, min(k + 1, top)]
-                    behind[place, k] = (1.0 - likely) * behind[place + 1, k] + likely * following
-            else:
-                child = tree.pools[tree.pool_offsets[pool] + place - n_samples]
-                n_child = min(tree.size[child], limit)
-                for k in range(top + 1):
-                    total = 0.0
-                    for x in range(n_child + 1):
-                        total += infected[child, x] * behind[place + 1, min(k + x, top)]
-                    behind[place, k] = total
-        before[:] = 0.0
-        before[0] = 1.0
-        so_far = 0
-        for place in range(n_children):
-            if place < n_samples:
-                sample = tree.samples[tree.sample_offsets[pool] + place]
-                open_[sample, 0] = 0.0
-                open_[sample, 1] = 0.0
-                for k in range(so_far + 1):
-                    open_[sample, 0] += before[k] * behind[place + 1, k]
-                    open_[sample, 1] += before[k] * behind[place + 1, min(k + 1, top)]
-                one[1] = risk[sample]
-                one[0] = 1.0 - one[1]
-                so_far = _add(before, so_far, one, 1, top)
-            else:
-                child = tree.pools[tree.pool_offsets[pool] + place - n_samples]
-                n_child = min(tree.size[child], limit)
-                for x in range(limit + 1):
-                    above[child, x] = 0.0
-                for x in range(n_child + 1):
-                    for k in range(so_far + 1):
-                        above[child, x] += before[k] * behind[place + 1, min(k + x, top)]
-                so_far = _add(before, so_far, infected[child], n_child, top)
+            value[k] = reactive[pool, k] * above[pool, k]
+        _share_out(tree, pool, risk, infected, value, above, open_)
+
+
+@kernel
+def take_back(
+    tree: Tree,
+    risk: NDArray[np.float64],
+    reactive: NDArray[np.float64],
+    infected: NDArray[np.float64],
+    above: NDArray[np.float64],
+    back: NDArray[np.float64],
+) -> None:
+    """Write how likely a sample is cleared by a negative pool, and yet tested: a reactive pool around is left empty.
+
+    All but back are as in `reach`; back (samples, 2), not infected first, is written. A reactive pool is empty when
+    every pool directly in it is negative or empty itself, and no sample stands directly in it. Of the pools around a
+    cleared sample one is the first that is negative; the sample is taken back when the pool around that one is empty.
+    """
+    n_pools, n_columns = infected.shape
+    limit = n_columns - 1
+    silent, empty = np.zeros((n_pools, n_columns)), np.zeros(n_pools, np.bool_)
+    held = np.empty(n_columns)
+    for pool in range(n_pools - 1, -1, -1):
+        empty[pool] = tree.sample_offsets[pool + 1] == tree.sample_offsets[pool]
+        held[:] = 0.0
+        held[0] = 1.0
+        top = 0
+        for place in range(tree.pool_offsets[pool], tree.pool_offsets[pool + 1]):
+            child = tree.pools[place]
+            top = _add(held, top, silent[child], min(tree.size[child], limit), limit)
+        for k in range(n_columns):
+            silent[pool, k] = infected[pool, k] * (1.0 - reactive[pool, k])
+            if empty[pool]:
+                silent[pool, k] += reactive[pool, k] * held[k]
+    # around[g, k]: how likely the samples of g are taken back by what is around it, when k of g are infected.
+    around, others = np.zeros((n_pools, n_columns)), np.zeros((n_pools, n_columns))
+    value, unread = np.empty(n_columns), np.zeros((risk.size, 2))
+    back[:, :] = 0.0
+    for pool in range(n_pools):
+        value[:] = around[pool]
+        _share_out(tree, pool, risk, infected, value, around, back)
+        if empty[pool]:
+            for k in range(n_columns):
+                value[k] = reactive[pool, k] * above[pool, k]
+            _share_out(tree, pool, risk, silent, value, others, unread)
+            for place in range(tree.pool_offsets[pool], tree.pool_offsets[pool + 1]):
+                child = tree.pools[place]
+                for k in range(n_columns):
+                    around[child, k] += (1.0 - reactive[child, k]) * others[child, k]
 
 
 @kernel

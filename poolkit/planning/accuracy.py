@@ -38,6 +38,12 @@ class Stages(NamedTuple):
             self.columns is not None and self.columns.further != "none"
         )
 
+    @property
+    def shared(self) -> bool:
+        """Whether tests of one sample see the same load, so that they do not err each for itself."""
+        every = (*self.assays, self.columns, self.single)
+        return any(each is not None and each.loads is not None for each in every)
+
     def alone(self, stage: int) -> Assay:
         """Return the assay of samples alone in a stage; 0 is the last."""
         return self.single or self.at(stage)

@@ -13,11 +13,13 @@ from poolkit.errors import DesignError, Problem
 from poolkit.planning.operating import Characteristics, characteristics
 from poolkit.planning.searched import Option, Price, Sought, arrays_of, best_array, best_nested
 from poolkit.pooling.designs import Layout
+from poolkit.pooling.designs import design as design_of
 
 Objective = Literal["tests", "tests_per_correct", "cost"]
 OBJECTIVES = ("tests", "tests_per_correct", "cost")
 # Steps of the work of splitting samples of different risks that are worth waiting for, some seconds.
 _MOST_STEPS = 2e9
+_DRAWN = 400_000
 _PERFECT = Assay()
 
 
@@ -148,8 +150,8 @@ def choose(
     spiral and plain order. A ratio is minimised by Dinkelbach's method: the least of tests - x right calls, x the ratio
     so far, until x stays.
 
-    Where the sensitivity depends on how many are infected the programs take the sensitivity of one for all; what is
-    told of the designs they find is exact, or simulated for arrays.
+    Where the sensitivity depends on how many are infected, or on their loads, the programs take the sensitivity of one
+    for all; what is told of the designs they find is exact, or simulated for arrays and loads.
 
     References
     ----------
@@ -180,7 +182,7 @@ def choose(
     rows = []
     for option in options(asked):
         found = figures_of(option, prevalence, given, (assay, alone), seed=seed)
-        if float(found.individuals["sensitivity"].min()) >= min_sensitivity or not found.exact:
+        if not found.exact or found.least_sensitivity >= min_sensitivity:
             rows.append((value_of(found, asked), option, found))
     if not rows:
         problem = Problem("min_sensitivity", f"no design finds every infected sample with {min_sensitivity:g}")
@@ -261,11 +263,15 @@ def figures_of(
     *,
     seed: int,
 ) -> Characteristics:
-    """Return the figures of an option."""
+    """Return the figures of an option; where they are drawn, fewer sets of larger blocks."""
     assay, alone = assays
+    n = option.plan.n_samples if isinstance(option.plan, Layout) else design_of(option.plan).block
+    n_drawn = int(np.clip(_DRAWN // n, 200, 20_000))
     if risks is None:
-        return characteristics(option.plan, prevalence=prevalence, assay=assay, alone=alone, seed=seed)
-    return characteristics(option.plan, risks=risks, assay=assay, alone=alone, arrange=option.arrange, seed=seed)
+        return characteristics(option.plan, prevalence=prevalence, assay=assay, alone=alone, n_drawn=n_drawn, seed=seed)
+    return characteristics(
+        option.plan, risks=risks, assay=assay, alone=alone, arrange=option.arrange, n_drawn=n_drawn, seed=seed
+    )
 
 
 def options(asked: Asked) -> Iterator[Option]:

@@ -16,7 +16,7 @@ from poolkit.planning.arrangement import ARRANGEMENTS, Arrange, arranged
 from poolkit.planning.array_figures import of_rectangle
 from poolkit.planning.figures import Drawing, Figures, Unmatched, predictive
 from poolkit.planning.pool_figures import of_layout
-from poolkit.planning.shapes import rectangle_of
+from poolkit.planning.shapes import Nested, nested_of, rectangle_of
 from poolkit.pooling.designs import Design, Layout
 from poolkit.pooling.designs import design as design_of
 
@@ -77,6 +77,11 @@ class Characteristics:
     def tests_per_correct(self) -> float:
         """Expected tests for each sample that is called rightly."""
         return self.expected_tests / self._found.n_correct()
+
+    @property
+    def least_sensitivity(self) -> float:
+        """Sensitivity of the sample that is found least often."""
+        return float(self._found.each()[0].min())
 
     @property
     def standard_error(self) -> float | None:
@@ -180,7 +185,8 @@ def characteristics(
 
     *Pools inside pools* (two-stage, hierarchical to any depth, groups of any sizes and risks): exact. How likely the
     pools around a sample all react follows from the infected of each, from the outermost inwards; only whether there
-    is one matters (O(samples x stages)) unless the sensitivity depends on how many there are (O(samples^2)).
+    is one matters (O(samples x stages)) unless the sensitivity depends on how many there are (O(samples^2)). The
+    distribution is known but for ``unmatched="retest"``.
 
     *Arrays*, square or not, with or without a pool of all, rows and columns read alike or not: exact, O(samples).
     Given that a row holds nobody infected its columns are independent, and so they are given nothing; so the
@@ -190,7 +196,9 @@ def characteristics(
     to 14 of them, as long as all samples of a later pool were in the same pools before, and ``unmatched`` is clear.
 
     All else is simulated from its layout, and says so by `exact` and `standard_errors`: crossing pools whose
-    sensitivity depends on how many are infected, and ``unmatched="retest"`` but for arrays without a pool of all.
+    sensitivity depends on how many are infected, and crossing pools with ``unmatched="retest"`` but for arrays without
+    a pool of all. So is whatever is tested by `Assay.of_loads`: an infected sample has one viral load in all its
+    tests, and loads add up in a pool.
 
     References
     ----------
@@ -206,6 +214,12 @@ def characteristics(
     (22.7896, 0.8924, 0.9797)
     >>> [round(tests, 4) for tests in array.stages]
     [20.0, 2.7896]
+
+    Ten in one, by the viral loads of infected people and a limit of detection:
+
+    >>> honest = characteristics("two-stage-10", prevalence=0.01, assay=Assay.of_loads(), n_drawn=5_000)
+    >>> round(honest.sensitivity, 2), round(honest.standard_errors["sensitivity"], 2)
+    (0.96, 0.01)
 
     Samples in order of risk, six of low risk together and the last alone:
 
@@ -225,14 +239,18 @@ def characteristics(
         stages = stages_of(assay, columns, alone, 2 + rectangle.master, problems)
         if problems:
             raise DesignError("not a plan", problems)
-        if not stages.counted and (unmatched != "retest" or not rectangle.master):
+        if not stages.counted and not stages.shared and (unmatched != "retest" or not rectangle.master):
             found = of_rectangle(rectangle, prevalence, given, arrange, stages, again=unmatched != "clear")
             return _result(plan, found)
     elif columns is not None:
         problems.append(Problem("columns", "only a full array has columns"))
     if problems:
         raise DesignError("not a plan", problems)
-    layout = plan if isinstance(plan, Layout) else plan.layout(plan.block if given is None else given.size)
+    if given is None and isinstance(design, str) and not isinstance(plan, Layout):
+        layout, nested = _block_of(plan)
+    else:
+        layout = plan if isinstance(plan, Layout) else plan.layout(plan.block if given is None else given.size)
+        nested = nested_of(layout)
     stages = stages_of(assay, columns, alone, int(layout.stage.max(initial=0)) + 1, problems)
     if problems:
         raise DesignError("not a plan", problems)
@@ -242,13 +260,19 @@ def characteristics(
     unmatched = unmatched or ("clear" if rectangle is None else "lines")
     n_columns = 0 if rectangle is None else rectangle.n_columns
     drawing = Drawing(n_drawn, seed, n_columns)
-    found = of_layout(layout, risk[sample], (sample, stages), drawing, unmatched=unmatched)
+    found = of_layout(layout, nested, risk[sample], (sample, stages), drawing, unmatched=unmatched)
     return _result(plan, found)
 
 
 @lru_cache(maxsize=256)
 def _by_name(name: str) -> Design:
     return design_of(name)
+
+
+@lru_cache(maxsize=64)
+def _block_of(plan: Design) -> tuple[Layout, Nested | None]:
+    layout = plan.layout(plan.block)
+    return layout, nested_of(layout)
 
 
 def _named(design: Any) -> Design:

@@ -10,7 +10,7 @@ from poolkit.kernels import crossings, trees
 from poolkit.planning.accuracy import Stages, reactions
 from poolkit.planning.drawn import Drawn
 from poolkit.planning.figures import Drawing, Figures, Floats, Unmatched, alone
-from poolkit.planning.shapes import Nested, nested_of
+from poolkit.planning.shapes import Nested
 from poolkit.pooling.designs import Layout
 
 # 2 ** 14 sets of pools a sample are summed at most.
@@ -36,10 +36,12 @@ class Placed(Figures):
 
 
 class InsidePools(Placed):
-    """Pools that lie inside pools."""
+    """Pools that lie inside pools; with retests, samples of a reactive pool that is left empty are tested alone."""
 
-    def __init__(self, nested: Nested, risk: Floats, sample: NDArray[np.int64], stages: Stages) -> None:
+    def __init__(self, nested: Nested, risk: Floats, placed: tuple[NDArray[np.int64], Stages], *, retest: bool) -> None:
+        sample, stages = placed
         super().__init__(nested.layout, risk, sample, stages)
+        self._retest = retest
         self._tree = nested.tree
         tree, stage = nested.tree, nested.layout.stage
         n_columns = int(tree.size.max(initial=1)) + 1 if stages.counted else 2
@@ -47,7 +49,12 @@ class InsidePools(Placed):
         self._infected = np.empty_like(self._reactive)
         trees.counts(tree, risk, self._infected)
         tested, self._open = np.empty(stage.size), np.empty((risk.size, 2))
-        trees.reach(tree, risk, self._reactive, self._infected, tested, self._open)
+        above = np.empty_like(self._reactive)
+        trees.reach(tree, risk, self._reactive, self._infected, above, tested, self._open)
+        if retest:
+            back = np.empty_like(self._open)
+            trees.take_back(tree, risk, self._reactive, self._infected, above, back)
+            self._open += back
         by_stage = np.bincount(stage, weights=tested, minlength=2)[1:] if stage.size else np.zeros(0)
         n_alone = float(risk @ self._open[:, 1] + (1.0 - risk) @ self._open[:, 0])
         self.stages = (*by_stage.tolist(), n_alone)
@@ -62,15 +69,19 @@ class InsidePools(Placed):
     def _roots(self) -> NDArray[np.int64]:
         return np.flatnonzero(self._tree.parent < 0)
 
-    def variance(self) -> float:
-        """Return the sum over the pools that lie in no other, which are independent."""
+    def variance(self) -> float | None:
+        """Return the sum over the pools that lie in no other, which are independent; None with retests."""
+        if self._retest:
+            return None
         first, second = np.empty_like(self._infected), np.empty_like(self._infected)
         trees.moments(self._tree, self.risk, self._reactive, self._infected, first, second)
         mean, square = first[self._roots].sum(axis=1), second[self._roots].sum(axis=1)
         return max(float((square - mean**2).sum()), 0.0)
 
-    def distribution(self) -> Floats:
-        """Return how likely each number of tests is."""
+    def distribution(self) -> Floats | None:
+        """Return how likely each number of tests is; None with retests."""
+        if self._retest:
+            return None
         tree = self._tree
         most = np.ones(tree.parent.size, np.int64) + np.diff(tree.sample_offsets)
         for pool in range(most.size - 1, -1, -1):
@@ -167,7 +178,13 @@ def crossing_lists(layout: Layout) -> tuple[list[NDArray[np.int32]], list[NDArra
 
 
 def of_layout(
-    layout: Layout, risk: Floats, placed: tuple[NDArray[np.int64], Stages], drawing: Drawing, *, unmatched: Unmatched
+    layout: Layout,
+    nested: Nested | None,
+    risk: Floats,
+    placed: tuple[NDArray[np.int64], Stages],
+    drawing: Drawing,
+    *,
+    unmatched: Unmatched,
 ) -> Figures:
     """Return the figures of a layout by the first formula that fits, else simulated.
 
@@ -175,6 +192,8 @@ def of_layout(
     ----------
     layout
         Pools in stages.
+    nested
+        Which of them lie in which, None where some cross.
     risk
         (samples,) how likely the sample at each place is infected.
     placed
@@ -189,10 +208,12 @@ def of_layout(
     Figures
         `errors` says whether they are exact.
     """
+    if placed[1].shared:
+        return Drawn(layout, risk, placed, drawing, unmatched=unmatched)
+    if nested is not None:
+        # Pools of the last stage are never left empty.
+        return InsidePools(nested, risk, placed, retest=unmatched == "retest" and bool((nested.tree.parent >= 0).any()))
     if unmatched == "clear":
-        nested = nested_of(layout)
-        if nested is not None:
-            return InsidePools(nested, risk, *placed)
         lists = None if placed[1].counted else crossing_lists(layout)
         if lists is not None:
             return CrossingPools(layout, *lists, risk, placed)

@@ -159,7 +159,7 @@ def test_limits_of_prevalence(prevalence):
 
 def test_a_sensitivity_that_counts_is_told_exactly():
     assay = Assay(0.8, 0.99, "independent")
-    chosen = choose(0.05, assay=assay, max_pool=12, max_rounds=2, seed=1)
+    chosen = choose(0.05, assay=assay, max_pool=6, max_rounds=2, seed=1)
     rows = chosen.table.set_index("family")
     assert not rows.loc["array", "exact"]
     told = characteristics(rows.loc["two-stage", "design"], prevalence=0.05, assay=assay)
