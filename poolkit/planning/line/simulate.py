@@ -167,12 +167,12 @@ def _work(line: Line, number: int, tubes: TubeTimes, seed: int, *, events: bool)
     bench, calendar = steps.bench_of(lab, number, seed), steps.calendar_of(line, lab)
     stock = np.array([stock.quantity for stock in lab.stocks], np.float64)
     ledger = _ledger(line, lab, 0)
-    n_events = int(line_lab.run(bench, asked, calendar, stock, specimens, ledger))
+    n_events = int(line_lab.run(bench, asked, calendar, stock.copy(), specimens, ledger))
     if events:
         ledger = _ledger(line, lab, n_events)
         specimens.first[:] = -1
         specimens.reported[:] = np.inf
-        line_lab.run(bench, asked, calendar, stock, specimens, ledger)
+        line_lab.run(bench, asked, calendar, stock.copy(), specimens, ledger)
     return LabRun(mine, specimens.first, specimens.reported, ledger, n_events)
 
 
