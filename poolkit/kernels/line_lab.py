@@ -17,7 +17,7 @@ WORKED, DELIVERED = 0, 1
 
 
 class Bench(NamedTuple):
-    """The stages of the laboratory (stages,), as `poolkit.planning.Stage` has them; keys (stages, 4) of their chance."""
+    """The stages of the laboratory (stages,), as `poolkit.planning.Stage` has them; keys (stages, 4) of chance."""
 
     minutes: NDArray[np.float64]
     each: NDArray[np.float64]
@@ -71,9 +71,12 @@ class Specimens(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """What happened: specimens (3 * stages, bins) that enter, start and end, batches (2 * stages, bins), busy minutes
-    (stages, bins), used units (items, bins), people whose tube was read (bins,), and a row an event where it has room:
-    which (events, 3) specimen, stage and batch; when (events, 3) it enters, starts and ends.
+    """What happened in each bin of time, and each event where there is room.
+
+    specimens (3 * stages, bins) that enter, start and end; batches (2 * stages, bins) that start and end; busy
+    (stages, bins) minutes from each start, less those from each end, to the end of its bin; used (items, bins) units;
+    tested (bins,) people whose tube was read. An event: which (events, 3) specimen, stage and batch, and when
+    (events, 3) it enters, starts and ends. All are written.
     """
 
     specimens: NDArray[np.int64]
@@ -146,7 +149,7 @@ def run(
         if t > horizon or t == np.inf:
             break
         # The last bin takes what happens at the horizon itself.
-        now = min(np.int64(t / width), n_bins - 1)
+        now = min(int(t / width), n_bins - 1)
         for stage in range(n_stages):
             touched[stage] = due[stage] == t
         while n_heap > 0 and heap_time[0] == t:
@@ -264,7 +267,7 @@ def run(
                         break
                     if a_specimen[stage] > 0.0:
                         # What is left may be off by the rounding of many subtractions.
-                        n = min(n, np.int64(left / a_specimen[stage] + 1e-9))
+                        n = min(n, int(left / a_specimen[stage] + 1e-9))
                     if n < 1:
                         break
                     stock[item] -= a_batch[stage] + a_specimen[stage] * n
@@ -277,7 +280,7 @@ def run(
                 ends = t + minutes
                 n_free -= 1
                 slot = free[n_free]
-                last, taken = np.int64(-1), 0
+                last, taken = -1, 0
                 for lane in range(2 * stage, 2 * stage + 2):
                     at = head[lane]
                     while at >= 0 and taken < n:

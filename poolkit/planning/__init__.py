@@ -2,6 +2,35 @@
 
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
+from poolkit.planning.line import (
+    Arrivals,
+    Courier,
+    Laboratory,
+    Line,
+    LineRun,
+    Shift,
+    Sites,
+    Stage,
+    Stock,
+    Team,
+    simulate_line,
+    simulate_lines,
+)
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
 __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+
+__all__ += [
+    "Arrivals",
+    "Courier",
+    "Laboratory",
+    "Line",
+    "LineRun",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
+    "simulate_line",
+    "simulate_lines",
+]
