@@ -125,6 +125,37 @@ if TYPE_CHECKING:
         KeyRing,
         check_proof,
     )
+    from poolkit.formats import read_day, read_instrument, write_day
+    from poolkit.lab import Lab
+    from poolkit.pipeline import process
+    from poolkit.planning import compare_designs
+    from poolkit.planning.line import (
+        Arrivals,
+        Courier,
+        Laboratory,
+        Line,
+        LineRun,
+        Shift,
+        Sites,
+        Stage,
+        Stock,
+        Team,
+        allen_cunneen,
+        batch_forming_delay,
+        capacity,
+        erlang_c,
+        fluid_backlog,
+        littles_law,
+        simulate_line,
+        simulate_lines,
+        wait_exceeds,
+    )
+    from poolkit.plates import layout_plates
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
+    from poolkit.protocols import Protocol, load_protocol, protocol_names
+    from poolkit.schemas import Day, History, Outcome, conform
+    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
+    from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -194,6 +225,27 @@ _ROOMS = {
         "sterrett",
         "validation_odds",
         "wrong_prevalence",
+    "planning": ("compare_designs",),
+    "planning.line": (
+        "Arrivals",
+        "Courier",
+        "Laboratory",
+        "Line",
+        "LineRun",
+        "Shift",
+        "Sites",
+        "Stage",
+        "Stock",
+        "Team",
+        "allen_cunneen",
+        "batch_forming_delay",
+        "capacity",
+        "erlang_c",
+        "fluid_backlog",
+        "littles_law",
+        "simulate_line",
+        "simulate_lines",
+        "wait_exceeds",
     ),
     "plates": ("layout_plates",),
     "pooling": (
@@ -245,11 +297,13 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Arrivals",
     "Assay",
     "Candidates",
     "Characteristics",
     "Choice",
     "ControlError",
+    "Courier",
     "Day",
     "Decoded",
     "DesignError",
@@ -261,6 +315,9 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "Laboratory",
+    "Line",
+    "LineRun",
     "NextPools",
     "Outcome",
     "PoolkitError",
@@ -268,12 +325,20 @@ __all__ = [
     "ProtocolError",
     "Regression",
     "SchemaError",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
     "TraceError",
     "ValidationRules",
     "__version__",
     "adaptive_tests",
     "alarm",
     "characteristics",
+    "allen_cunneen",
+    "batch_forming_delay",
+    "capacity",
     "check_proof",
     "choose",
     "choose_multiplex",
@@ -288,14 +353,17 @@ __all__ = [
     "decode",
     "design",
     "design_names",
+    "erlang_c",
     "estimate",
     "evaluate_validation",
     "expected_agreement",
     "find_discordant",
     "fit_dilution",
     "frontier",
+    "fluid_backlog",
     "hierarchical_tests",
     "layout_plates",
+    "littles_law",
     "load_protocol",
     "mean_run_length",
     "multiplex",
@@ -335,6 +403,9 @@ __all__ = [
     "simulate_evening",
     "sterrett",
     "validation_odds",
+    "simulate_line",
+    "simulate_lines",
+    "wait_exceeds",
     "write_day",
     "wrong_prevalence",
 ]
