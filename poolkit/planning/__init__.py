@@ -2,6 +2,8 @@
 
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
+from poolkit.planning.scenarios import Scenario, lab_kinds, norms, scenario, scenario_names
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
 __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+__all__ += ["Scenario", "lab_kinds", "norms", "scenario", "scenario_names"]
