@@ -2,8 +2,11 @@
 
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
+from poolkit.planning.matching import match_stages, matching, plot_matching
+from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
 from poolkit.planning.scenarios import Scenario, lab_kinds, norms, scenario, scenario_names
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
 __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
 __all__ += ["Scenario", "lab_kinds", "norms", "scenario", "scenario_names"]
+__all__ += ["FittedRate", "fit_rate", "match_stages", "matching", "plot_fit_rate", "plot_matching"]
