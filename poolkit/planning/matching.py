@@ -1,7 +1,8 @@
 """Matching of sampling, transport, testing and feedback, as numbers: degree, backlog and lag of every stage."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 
 # A count that is told in round numbers may stand a little above the one before it.
 _SLACK = 1e-9
-_COLOURS = (BLUE, SKY, ORANGE, VERMILLION, GREEN, GREY)
+_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, GREY)
 
 
 def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd.DataFrame:
@@ -241,12 +242,14 @@ def plot_matching(
         for n, stage in enumerate(_stages(trace, None)):
             at, passed = _known(trace["hours"].to_numpy(np.float64), trace[stage].to_numpy(np.float64))
             colour = colour_of.get(stage, _COLOURS[n % len(_COLOURS)])
-            style = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
+            style: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
             ax.plot(at, passed / unit, color=colour, label=f"{stage}, observed", **style)
     _mark_worst(ax, match_stages(curves, stages=stages), matching(curves, stages=stages), unit)
     ax.set_xlabel("hours")
     ax.set_ylabel(word)
     ax.set_ylim(bottom=0.0)
+    if hours.size == 1:
+        ax.set_xlim(hours[0] - 1.0, hours[0] + 1.0)
     ax.legend(frameon=False, loc="lower right")
     return ax
 
@@ -279,7 +282,7 @@ def _mark_worst(ax: "Axes", of_stages: pd.DataFrame, of_hours: pd.DataFrame, uni
 
 
 def _pairs(named: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = list(zip(named, named[1:], strict=False))
+    pairs = list(pairwise(named))
     return pairs if len(pairs) == 1 else [*pairs, (named[0], named[-1])]
 
 
@@ -288,12 +291,15 @@ def _known(hours: Floats, passed: Floats) -> tuple[Floats, Floats]:
     return hours[told], passed[told]
 
 
-def _first(rows: pd.DataFrame, column: str, *, least: bool) -> "pd.Series[float]":
+def _first(rows: pd.DataFrame, column: str, *, least: bool) -> dict[str, float]:
     """Return the first row with the least or largest value, or one of missing values where there is none."""
     told = rows.dropna(subset=[column])
+    names = ("hours", "degree", "backlog", "lag_hours")
     if told.empty:
-        return pd.Series(np.nan, index=rows.columns, dtype=np.float64)
-    return rows.loc[told[column].idxmin() if least else told[column].idxmax()]
+        return dict.fromkeys(names, float("nan"))
+    values = told[column].to_numpy(np.float64)
+    place = int(values.argmin() if least else values.argmax())
+    return {name: float(told[name].to_numpy(np.float64)[place]) for name in names}
 
 
 def _area_share(told: pd.DataFrame) -> float:
@@ -325,7 +331,7 @@ def _stages(curves: pd.DataFrame, stages: Sequence[str] | None) -> list[str]:
             problems.append(Problem("hours", "must increase", _rows(~(np.diff(hours) > 0.0), 1)))
         for stage in stages:
             problems += _falling(stage, curves[stage].to_numpy(np.float64))
-        for before, after in zip(stages, stages[1:], strict=False):
+        for before, after in pairwise(stages):
             more = curves[after].to_numpy(np.float64) > curves[before].to_numpy(np.float64) * (1.0 + _SLACK)
             if more.any():
                 problems.append(Problem(after, f"must not be more than {before}", _rows(more)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -107,8 +107,8 @@ def fit_rate(
 
     References
     ----------
-    Newell 1982, *Applications of Queueing Theory*, chapter 2; Le Boudec and Thiran 2001, *Network Calculus*, section 1.3
-    (the minimum).
+    Newell 1982, *Applications of Queueing Theory*, chapter 2; Le Boudec and Thiran 2001, *Network Calculus*, section
+    1.3 (the minimum).
 
     Examples
     --------
@@ -140,9 +140,7 @@ def fit_rate(
     rate = _best(missed, float((np.diff(observed) / np.diff(hours)).max()))
     fitted = _fluid(hours, arrivals, observed[0], rate, shortest_hours)
     error = np.divide(fitted - observed, observed, out=np.zeros(hours.size), where=counted)
-    points = pd.DataFrame(
-        {"hours": hours, "entered": entered, "observed": observed, "fitted": fitted, "error": error}
-    )
+    points = pd.DataFrame({"hours": hours, "entered": entered, "observed": observed, "fitted": fitted, "error": error})
     dense = np.union1d(np.arange(hours[0], hours[-1], 0.25), np.concatenate([hours, arrivals[0]]))
     drawn = pd.DataFrame(
         {
@@ -184,7 +182,7 @@ def plot_fit_rate(fitted: FittedRate, *, ax: "Axes | None" = None) -> "Axes":
     ax.plot(hours, fitted.curves[before] / 1e6, color=BLUE, label=before)
     rate = f"{after} at {round(fitted.people_an_hour, -3):,.0f} persons/h"
     ax.plot(hours, fitted.curves[after] / 1e6, color=ORANGE, label=rate)
-    style = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
+    style: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
     ax.plot(fitted.points["hours"], fitted.points["entered"] / 1e6, color=BLUE, label=f"{before}, observed", **style)
     ax.plot(fitted.points["hours"], fitted.points["observed"] / 1e6, color=ORANGE, label=f"{after}, observed", **style)
     ax.set_xlabel("hours")
@@ -203,7 +201,8 @@ def _fluid(hours: Floats, arrivals: tuple[Floats, Floats], first: float, rate: f
     after = hours[:, None] - breaks[None, :]
     capped = np.where(after >= 0.0, entered[None, :] + rate * after, np.inf).min(axis=1)
     now = np.interp(hours - shortest, at, entered)
-    return np.minimum(np.minimum(first + rate * (hours - start), capped), np.maximum(now, first))
+    fitted: Floats = np.minimum(np.minimum(first + rate * (hours - start), capped), np.maximum(now, first))
+    return fitted
 
 
 def _best(missed: Callable[[float], float], fastest: float) -> float:

@@ -31,7 +31,7 @@ FIELDS = {
     "people": Field(int, "persons", "Persons to be tested once.", 1),
     "days_planned": Field(float, "days", "Days in which everybody was to be tested.", 0.01, 1000),
     "days": Field(float, "days", "Days that it took.", 0.01, 1000),
-    "deadline_hours": Field(float, "h", "Hours from the first swab to the last result that are asked for.", 0.1, 20_000),
+    "deadline_hours": Field(float, "h", "Hours asked for from the first swab to the last result.", 0.1, 20_000),
     "samples": Field(int, "samples", "Samples counted in all, over all rounds."),
     "samples_a_day": Field(int, "samples/day", "Samples taken on the best day."),
     "pool_size": Field(int, "persons/tube", "Persons that share a tube.", 1, 100),

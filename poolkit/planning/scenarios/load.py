@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def scenario(what: Scenario | str | os.PathLike[str]) -> Scenario:
     -----
     A file holds ``name``, ``title``, ``place``, ``begins`` and ``description``; a table ``[sources]`` of texts; a table
     ``[values]``, each ``{ value = ..., source = "key of a source", verified = true }``; and any number of
-    ``[[traces]]`` with ``name``, ``source``, ``stages`` and ``points``, each of them a time with its offset, ``at``, and
+    ``[[traces]]`` with ``name``, ``source``, ``stages`` and ``points``, each a time with its offset, ``at``, and
     persons by stage, increasing. The files in the wheel are examples.
 
     Examples
@@ -165,9 +166,7 @@ def _trace(where: str, entry: Any, sources: Mapping[str, Any], problems: list[Pr
     if not isinstance(entry, dict):
         problems.append(Problem(where, f"must be a table, found {entry!r}"))
         return None
-    wrong = [
-        Problem(f"{where}.{key}", "unknown") for key in entry if key not in ("name", "source", "stages", "points")
-    ]
+    wrong = [Problem(f"{where}.{key}", "unknown") for key in entry if key not in ("name", "source", "stages", "points")]
     wrong += _source_of(where, entry, sources)
     if not isinstance(entry.get("name"), str):
         wrong.append(Problem(f"{where}.name", "must be text"))
@@ -221,7 +220,7 @@ def _order_problems(where: str, points: list[Any], stages: list[str]) -> list[Pr
             if point[stage] < latest.get(stage, 0):
                 found.append(Problem(f"{where}.points[{n}].{stage}", "must not be less than before"))
             latest[stage] = point[stage]
-        for before, after in zip(told, told[1:], strict=False):
+        for before, after in pairwise(told):
             if point[after] > point[before]:
                 found.append(Problem(f"{where}.points[{n}].{after}", f"must not be more than {before}"))
     return found

@@ -1,7 +1,7 @@
 """What a scenario is made of: values with their sources, and traces that were observed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -189,8 +189,7 @@ class Scenario:
         if problems:
             raise DesignError(f"not a change of {self.name}", problems)
         new = {name: Value(value, CHANGED, verified=True) for name, value in changes.items()}
-        kept = [self.name, self.title, self.place, self.begins, self.description]
-        return Scenario(*kept, {**self.values, **new}, self.traces)
+        return replace(self, values={**self.values, **new})
 
     def assumptions(self) -> pd.DataFrame:
         """Return every value with its source, those that nobody verified first.

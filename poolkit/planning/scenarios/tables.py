@@ -20,9 +20,9 @@ def lab_kinds() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a kind: ``kind``, ``what``, ``quoted_tubes_a_day``, ``chambers``, ``extractors``, ``cyclers``, ``staff``,
-        ``set_up_hours``, ``hours_a_day``, ``extraction_minutes``, ``pcr_minutes``, ``machine_tubes_a_day``, ``binding``
-        (the machine that limits it), ``difference`` (of the machines' capacity to the quoted one, as a share),
+        One row a kind: ``kind``, ``what``, ``quoted_tubes_a_day``, ``chambers``, ``extractors``, ``cyclers``,
+        ``staff``, ``set_up_hours``, ``hours_a_day``, ``extraction_minutes``, ``pcr_minutes``, ``machine_tubes_a_day``,
+        ``binding`` (the machine that limits it), ``difference`` (of the machines' capacity to the quoted one, as a share),
         ``source``, ``verified`` (the quoted figures) and ``assumed`` (what is not from the source). Missing where
         nobody tells.
 
@@ -127,7 +127,7 @@ def lab_kind(name: str) -> dict[str, Any]:
     kinds = _read("labs")
     if name not in kinds:
         raise DesignError("not a kind of laboratory", [Problem("lab_kind", f"unknown; there are {', '.join(kinds)}")])
-    return kinds[name]
+    return dict(kinds[name])
 
 
 def norms() -> pd.DataFrame:
