@@ -22,9 +22,9 @@ def lab_kinds() -> pd.DataFrame:
     pandas.DataFrame
         One row a kind: ``kind``, ``what``, ``quoted_tubes_a_day``, ``chambers``, ``extractors``, ``cyclers``,
         ``staff``, ``set_up_hours``, ``hours_a_day``, ``extraction_minutes``, ``pcr_minutes``, ``machine_tubes_a_day``,
-        ``binding`` (the machine that limits it), ``difference`` (of the machines' capacity to the quoted one, as a share),
-        ``source``, ``verified`` (the quoted figures) and ``assumed`` (what is not from the source). Missing where
-        nobody tells.
+        ``binding`` (the machine that limits it), ``difference`` (of the machines' capacity to the quoted one, as a
+        share), ``source``, ``verified`` (the quoted figures) and ``assumed`` (what is not from the source). Missing
+        where nobody tells.
 
     Notes
     -----
