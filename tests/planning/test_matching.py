@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot
 
@@ -56,6 +56,7 @@ def test_against_the_definition(table):
             np.testing.assert_allclose(rows[name], wanted, rtol=1e-9, atol=1e-7)
 
 
+@settings(max_examples=30)
 @given(curves())
 def test_the_worst_is_the_largest_backlog(table):
     found, hours = match_stages(table), matching(table)
