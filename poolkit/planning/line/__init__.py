@@ -1,0 +1,6 @@
+"""The line of a city: sampling, couriers and laboratories, reckoned and simulated."""
+
+from poolkit.planning.line.description import Arrivals, Courier, Lab, Line, Sites
+from poolkit.planning.line.stages import Shift, Stage, Stock, Team
+
+__all__ = ["Arrivals", "Courier", "Lab", "Line", "Shift", "Sites", "Stage", "Stock", "Team"]
