@@ -27,23 +27,23 @@ def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd
     Parameters
     ----------
     curves
-        One row a moment: ``hours``, increasing, and for each stage how many persons had passed it by then; missing
+        One row a moment: ``hour``, increasing, and for each stage how many persons had passed it by then; missing
         where that is not known. An observed trace or a simulated run.
     stages
-        The columns of the stages, in the order in which a person passes them; all columns of numbers but ``hours``
+        The columns of the stages, in the order in which a person passes them; all columns of numbers but ``hour``
         where not given.
 
     Returns
     -------
     pandas.DataFrame
-        One row a moment and pair of stages: ``hours``, ``before``, ``after``, ``whole`` (from the first stage to the
+        One row a moment and pair of stages: ``hour``, ``before``, ``after``, ``whole`` (from the first stage to the
         last, where there are more than two), ``entered`` and ``left`` (persons, cumulative), ``degree``, ``backlog``
         (persons) and ``lag_hours``. Missing where a curve does not reach.
 
     Raises
     ------
     DesignError
-        When the hours do not increase, a stage is not there, counts fall, or more leave a stage than entered it; all
+        When the hours do not rise, a stage is not there, counts fall, or more leave a stage than entered it; all
         that is wrong is named.
 
     Notes
@@ -64,11 +64,11 @@ def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd
     --------
     >>> from poolkit.planning import scenario
     >>> trace = scenario("qingdao-2020-10").traces[0]
-    >>> matching(trace.curves())[["hours", "degree", "backlog", "lag_hours"]].round(3).head(2).values.tolist()
+    >>> matching(trace.curves())[["hour", "degree", "backlog", "lag_hours"]].round(3).head(2).values.tolist()
     [[0.0, 0.363, 3567943.0, 22.592], [35.5, 0.769, 2300000.0, 21.077]]
     """
     named = _stages(curves, stages)
-    hours = curves["hours"].to_numpy(np.float64)
+    hours = curves["hour"].to_numpy(np.float64)
     known = {stage: _known(hours, curves[stage].to_numpy(np.float64)) for stage in named}
     parts = []
     for before, after in _pairs(named):
@@ -78,7 +78,7 @@ def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd
         parts.append(
             pd.DataFrame(
                 {
-                    "hours": hours,
+                    "hour": hours,
                     "before": before,
                     "after": after,
                     "whole": before == named[0] and after == named[-1] and len(named) > 2,
@@ -158,13 +158,13 @@ def match_stages(
                 "whole": whole,
                 "degree": _area_share(told),
                 "least_degree": lowest["degree"],
-                "least_degree_hour": lowest["hours"],
+                "least_degree_hour": lowest["hour"],
                 "peak_backlog": peak["backlog"],
-                "peak_hour": peak["hours"],
+                "peak_hour": peak["hour"],
                 "degree_at_peak": peak["degree"],
                 "lag_at_peak_hours": peak["lag_hours"],
                 "longest_lag_hours": longest["lag_hours"],
-                "longest_lag_hour": longest["hours"],
+                "longest_lag_hour": longest["hour"],
             }
         )
     table = pd.DataFrame(rows)
@@ -233,14 +233,14 @@ def plot_matching(
     highest = max(float(curves[stage].max()) for stage in named)
     unit, word = (1e6, "million persons") if highest >= 1e6 else (1e3, "thousand persons")
     colour_of = {stage: _COLOURS[n % len(_COLOURS)] for n, stage in enumerate(named)}
-    hours = curves["hours"].to_numpy(np.float64)
+    hours = curves["hour"].to_numpy(np.float64)
     for stage in named:
         at, passed = _known(hours, curves[stage].to_numpy(np.float64))
         few = at.size < 10
         ax.plot(at, passed / unit, color=colour_of[stage], marker="o" if few else None, markersize=5, label=stage)
     if trace is not None:
         for n, stage in enumerate(_stages(trace, None)):
-            at, passed = _known(trace["hours"].to_numpy(np.float64), trace[stage].to_numpy(np.float64))
+            at, passed = _known(trace["hour"].to_numpy(np.float64), trace[stage].to_numpy(np.float64))
             colour = colour_of.get(stage, _COLOURS[n % len(_COLOURS)])
             style: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
             ax.plot(at, passed / unit, color=colour, label=f"{stage}, observed", **style)
@@ -258,8 +258,8 @@ def _mark_worst(ax: "Axes", of_stages: pd.DataFrame, of_hours: pd.DataFrame, uni
     """Draw the largest backlog as a vertical arrow and its lag as a horizontal one."""
     worst = of_stages[of_stages["worst"]].iloc[0]
     pair = of_hours[(of_hours["before"] == worst["before"]) & (of_hours["after"] == worst["after"])]
-    here = pair[pair["hours"] == worst["peak_hour"]].iloc[0]
-    hour, low, high = here["hours"], here["left"] / unit, here["entered"] / unit
+    here = pair[pair["hour"] == worst["peak_hour"]].iloc[0]
+    hour, low, high = here["hour"], here["left"] / unit, here["entered"] / unit
     if not high > low:
         return
     arrow = {"arrowstyle": "<->", "color": GREY, "shrinkA": 0, "shrinkB": 0}
@@ -294,7 +294,7 @@ def _known(hours: Floats, passed: Floats) -> tuple[Floats, Floats]:
 def _first(rows: pd.DataFrame, column: str, *, least: bool) -> dict[str, float]:
     """Return the first row with the least or largest value, or one of missing values where there is none."""
     told = rows.dropna(subset=[column])
-    names = ("hours", "degree", "backlog", "lag_hours")
+    names = ("hour", "degree", "backlog", "lag_hours")
     if told.empty:
         return dict.fromkeys(names, float("nan"))
     values = told[column].to_numpy(np.float64)
@@ -303,7 +303,7 @@ def _first(rows: pd.DataFrame, column: str, *, least: bool) -> dict[str, float]:
 
 
 def _area_share(told: pd.DataFrame) -> float:
-    hours, entered, left = (told[name].to_numpy(np.float64) for name in ("hours", "entered", "left"))
+    hours, entered, left = (told[name].to_numpy(np.float64) for name in ("hour", "entered", "left"))
     if hours.size > 1:
         steps = np.diff(hours)
         entered, left = (0.5 * (each[1:] + each[:-1]) * steps for each in (entered, left))
@@ -316,8 +316,8 @@ def _stages(curves: pd.DataFrame, stages: Sequence[str] | None) -> list[str]:
     problems = []
     if stages is None:
         numbers = curves.select_dtypes("number").columns
-        stages = [str(name) for name in numbers if name != "hours"]
-    missing = [name for name in ("hours", *stages) if name not in curves.columns]
+        stages = [str(name) for name in numbers if name != "hour"]
+    missing = [name for name in ("hour", *stages) if name not in curves.columns]
     problems += [Problem(name, "no such column") for name in missing]
     if len(stages) < 2:
         problems.append(Problem("stages", f"must be at least two, found {len(stages)}"))
@@ -326,9 +326,9 @@ def _stages(curves: pd.DataFrame, stages: Sequence[str] | None) -> list[str]:
     if curves.empty:
         problems.append(Problem("curves", "must have at least one row"))
     if not problems:
-        hours = curves["hours"].to_numpy(np.float64)
+        hours = curves["hour"].to_numpy(np.float64)
         if not np.isfinite(hours).all() or (np.diff(hours) <= 0.0).any():
-            problems.append(Problem("hours", "must increase", _rows(~(np.diff(hours) > 0.0), 1)))
+            problems.append(Problem("hour", "must increase", _rows(~(np.diff(hours) > 0.0), 1)))
         for stage in stages:
             problems += _falling(stage, curves[stage].to_numpy(np.float64))
         for before, after in pairwise(stages):

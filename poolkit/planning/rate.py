@@ -36,10 +36,10 @@ class FittedRate:
     shortest_hours : float
         Hours from swab to result when nobody waits; assumed, not fitted.
     points : pandas.DataFrame
-        One row an observed moment: ``hours``, ``entered``, ``observed`` and ``fitted`` results, and ``error`` of the
+        One row an observed moment: ``hour``, ``entered``, ``observed`` and ``fitted`` results, and ``error`` of the
         fitted as a share of the observed.
     curves : pandas.DataFrame
-        Hour by hour, as `matching` takes it: ``hours``, persons that entered, persons with a result by the rate.
+        Hour by hour, as `matching` takes it: ``hour``, persons that entered, persons with a result by the rate.
     peak_backlog : float
         Most persons that wait, by the rate.
     peak_hour : float
@@ -118,7 +118,7 @@ def fit_rate(
     (156000.0, 0.048, 3567943)
     """
     rows = matching(curves, stages=[before, after]).dropna(subset=["backlog"])
-    hours, entered, observed = (rows[name].to_numpy(np.float64) for name in ("hours", "entered", "left"))
+    hours, entered, observed = (rows[name].to_numpy(np.float64) for name in ("hour", "entered", "left"))
     problems = []
     if hours.size < 2:
         problems.append(Problem("curves", f"both stages must be known at two moments at least, found {hours.size}"))
@@ -128,9 +128,9 @@ def fit_rate(
         problems.append(Problem("shortest_hours", f"must be at least 0, found {shortest_hours:g}"))
     if problems:
         raise DesignError("no rate to fit", problems)
-    told = curves[[before, "hours"]].dropna()
-    told = told[told["hours"] >= hours[0]]
-    arrivals = told["hours"].to_numpy(np.float64), told[before].to_numpy(np.float64)
+    told = curves[[before, "hour"]].dropna()
+    told = told[told["hour"] >= hours[0]]
+    arrivals = told["hour"].to_numpy(np.float64), told[before].to_numpy(np.float64)
     counted = observed > 0.0
 
     def missed(rate: float) -> float:
@@ -140,11 +140,11 @@ def fit_rate(
     rate = _best(missed, float((np.diff(observed) / np.diff(hours)).max()))
     fitted = _fluid(hours, arrivals, observed[0], rate, shortest_hours)
     error = np.divide(fitted - observed, observed, out=np.zeros(hours.size), where=counted)
-    points = pd.DataFrame({"hours": hours, "entered": entered, "observed": observed, "fitted": fitted, "error": error})
+    points = pd.DataFrame({"hour": hours, "entered": entered, "observed": observed, "fitted": fitted, "error": error})
     dense = np.union1d(np.arange(hours[0], hours[-1], 0.25), np.concatenate([hours, arrivals[0]]))
     drawn = pd.DataFrame(
         {
-            "hours": dense,
+            "hour": dense,
             before: np.interp(dense, *arrivals),
             after: _fluid(dense, arrivals, observed[0], rate, shortest_hours),
         }
@@ -178,13 +178,13 @@ def plot_fit_rate(fitted: FittedRate, *, ax: "Axes | None" = None) -> "Axes":
     """
     ax = axes_for(ax)
     before, after = (str(name) for name in fitted.curves.columns[1:])
-    hours = fitted.curves["hours"]
+    hours = fitted.curves["hour"]
     ax.plot(hours, fitted.curves[before] / 1e6, color=BLUE, label=before)
     rate = f"{after} at {round(fitted.people_an_hour, -3):,.0f} persons/h"
     ax.plot(hours, fitted.curves[after] / 1e6, color=ORANGE, label=rate)
     style: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "linestyle": "none"}
-    ax.plot(fitted.points["hours"], fitted.points["entered"] / 1e6, color=BLUE, label=f"{before}, observed", **style)
-    ax.plot(fitted.points["hours"], fitted.points["observed"] / 1e6, color=ORANGE, label=f"{after}, observed", **style)
+    ax.plot(fitted.points["hour"], fitted.points["entered"] / 1e6, color=BLUE, label=f"{before}, observed", **style)
+    ax.plot(fitted.points["hour"], fitted.points["observed"] / 1e6, color=ORANGE, label=f"{after}, observed", **style)
     ax.set_xlabel("hours")
     ax.set_ylabel("million persons")
     ax.set_ylim(bottom=0.0)

@@ -26,7 +26,7 @@ def curves(draw):
     """Cumulative counts of three stages at some hours, some of them not told."""
     n = draw(st.integers(1, 8))
     hours = np.cumsum(draw(st.lists(st.sampled_from([0.25, 1.0, 7.5]), min_size=n, max_size=n)))
-    table = pd.DataFrame({"hours": hours})
+    table = pd.DataFrame({"hour": hours})
     above = np.full(n, np.inf)
     for stage in ("sampled", "delivered", "tested"):
         steps = draw(st.lists(st.integers(0, 40), min_size=n, max_size=n))
@@ -41,9 +41,9 @@ def curves(draw):
 @given(curves())
 def test_against_the_definition(table):
     found = matching(table)
-    hours = table["hours"].tolist()
+    hours = table["hour"].tolist()
     known = {
-        stage: list(table.dropna(subset=[stage])[["hours", stage]].itertuples(index=False, name=None))
+        stage: list(table.dropna(subset=[stage])[["hour", stage]].itertuples(index=False, name=None))
         for stage in ("sampled", "delivered", "tested")
     }
     for before, after in (("sampled", "delivered"), ("delivered", "tested"), ("sampled", "tested")):
@@ -66,7 +66,7 @@ def test_the_worst_is_the_largest_backlog(table):
     if len(single):
         assert worst["peak_backlog"] == single["backlog"].max()
         there = single[(single["backlog"] == single["backlog"].max()) & (single["after"] == worst["after"])]
-        assert worst["peak_hour"] == there["hours"].min()
+        assert worst["peak_hour"] == there["hour"].min()
     for row in found.to_dict("records"):
         pair = hours[(hours["before"] == row["before"]) & (hours["after"] == row["after"])]
         assert row["longest_lag_hours"] == pytest.approx(
@@ -102,7 +102,7 @@ def test_a_line_that_keeps_up_matches_but_for_its_delay():
     hours = np.arange(0.0, 30.0, 0.5)
     sampled = np.minimum(hours, 20.0) * 1000.0
     resulted = np.clip(hours - 3.0, 0.0, 20.0) * 1000.0
-    table = match_stages(pd.DataFrame({"hours": hours, "sampled": sampled, "resulted": resulted}))
+    table = match_stages(pd.DataFrame({"hour": hours, "sampled": sampled, "resulted": resulted}))
     assert table["longest_lag_hours"].tolist() == [3.0]
     assert table["peak_backlog"].tolist() == [3000.0]
     assert table["degree"][0] == pytest.approx(1.0 - 3.0 * 20_000 / (sampled.sum() * 0.5), rel=0.01)
@@ -111,12 +111,12 @@ def test_a_line_that_keeps_up_matches_but_for_its_delay():
 
 def test_what_is_wrong_with_curves_is_named_at_once():
     table = pd.DataFrame(
-        {"hours": [0.0, 0.0, 2.0], "sampled": [1, 5, 4], "resulted": [2, 3, 3], "note": ["a", "b", "c"]}
+        {"hour": [0.0, 0.0, 2.0], "sampled": [1, 5, 4], "resulted": [2, 3, 3], "note": ["a", "b", "c"]}
     )
     with pytest.raises(DesignError) as caught:
         matching(table)
     assert [str(each) for each in caught.value.problems] == [
-        "hours: must increase (rows 1)",
+        "hour: must increase (rows 1)",
         "sampled: must not fall, nor begin below 0 (rows 2)",
         "resulted: must not be more than sampled (rows 0)",
     ]
@@ -129,7 +129,7 @@ def test_what_is_wrong_with_curves_is_named_at_once():
     with pytest.raises(DesignError, match="at least one row"):
         matching(table.iloc[:0])
     with pytest.raises(DesignError, match="resulted: must be told at some hour"):
-        matching(pd.DataFrame({"hours": [0.0], "sampled": [1.0], "resulted": [np.nan]}))
+        matching(pd.DataFrame({"hour": [0.0], "sampled": [1.0], "resulted": [np.nan]}))
     with pytest.raises(DesignError, match="least_share: must be from 0 to below 1, found 1"):
         match_stages(trace_of("qingdao-2020-10"), least_share=1.0)
 

@@ -58,7 +58,7 @@ def test_a_known_rate_is_found_again(rate, shortest):
     hours = np.arange(0.0, 25.0, 4.0)
     sampled = np.minimum(hours, 16.0) * 6000.0
     resulted = twin.drained(list(zip(hours, sampled, strict=True)), 0, rate, shortest, hours.tolist(), 2400)
-    fitted = fit_rate(pd.DataFrame({"hours": hours, "sampled": sampled, "resulted": resulted}), shortest_hours=shortest)
+    fitted = fit_rate(pd.DataFrame({"hour": hours, "sampled": sampled, "resulted": resulted}), shortest_hours=shortest)
     assert fitted.people_an_hour == pytest.approx(rate, rel=0.01)
 
 
@@ -66,7 +66,7 @@ def test_no_rate_to_fit():
     with pytest.raises(DesignError) as caught:
         fit_rate(scenario("shijiazhuang-2021-01").traces[0].curves(), after="tested", shortest_hours=-1.0)
     assert [each.where for each in caught.value.problems] == ["curves", "shortest_hours"]
-    stuck = pd.DataFrame({"hours": [0.0, 5.0], "sampled": [10.0, 20.0], "resulted": [5.0, 5.0]})
+    stuck = pd.DataFrame({"hour": [0.0, 5.0], "sampled": [10.0, 20.0], "resulted": [5.0, 5.0]})
     with pytest.raises(DesignError, match="nobody was added"):
         fit_rate(stuck)
     with pytest.raises(DesignError, match="resulted: no such column"):

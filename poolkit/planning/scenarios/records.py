@@ -79,19 +79,19 @@ class Trace:
         Returns
         -------
         pandas.DataFrame
-            One row a moment: ``hours`` since the first, ``at``, persons by stage (missing where not told) and
+            One row a moment: ``hour`` since the first, ``at``, persons by stage (missing where not told) and
             ``verified``.
 
         Examples
         --------
         >>> from poolkit.planning import scenario
-        >>> scenario("qingdao-2020-10").traces[0].curves()[["hours", "sampled", "resulted"]].head(2).values.tolist()
+        >>> scenario("qingdao-2020-10").traces[0].curves()[["hour", "sampled", "resulted"]].head(2).values.tolist()
         [[0.0, 5601453.0, 2033510.0], [35.5, 9940000.0, 7640000.0]]
         """
         first = self.points[0].at
         table = pd.DataFrame(
             {
-                "hours": [(each.at - first).total_seconds() / 3600.0 for each in self.points],
+                "hour": [(each.at - first).total_seconds() / 3600.0 for each in self.points],
                 "at": [each.at for each in self.points],
             }
         )
