@@ -239,7 +239,10 @@ class Lab:
             yield Problem("stages", "a name stands twice, or is that of sampling or courier")
         if names and sum(stage.reads for stage in self.stages) != 1:
             yield Problem("stages", "just one of them must read")
-        for stage in self.stages:
+        read = [k for k, stage in enumerate(self.stages) if stage.reads]
+        for k, stage in enumerate(self.stages):
+            if stage.rerun_at in names and read and names.index(stage.rerun_at) <= read[0] < k:
+                yield Problem(f"stages.{stage.name}.rerun_at", "what was read is not read again")
             if stage.rerun_at is not None and stage.rerun_at not in names[: names.index(stage.name) + 1]:
                 yield Problem(f"stages.{stage.name}.rerun_at", f"{stage.rerun_at} is not a stage up to this one")
             if stage.item is not None and stage.item not in items:
