@@ -229,15 +229,17 @@ def plot_matching(
     ('hours', 'million persons')
     """
     named = _stages(curves, stages)
-    ax = axes_for(ax)
+    ax = axes_for(ax, width=8.5)
     highest = max(float(curves[stage].max()) for stage in named)
     unit, word = (1e6, "million persons") if highest >= 1e6 else (1e3, "thousand persons")
     colour_of = {stage: _COLOURS[n % len(_COLOURS)] for n, stage in enumerate(named)}
     hours = curves["hour"].to_numpy(np.float64)
-    for stage in named:
+    for n, stage in enumerate(named):
         at, passed = _known(hours, curves[stage].to_numpy(np.float64))
-        few = at.size < 10
-        ax.plot(at, passed / unit, color=colour_of[stage], marker="o" if few else None, markersize=5, label=stage)
+        # A later curve is thinner, so that the one below is seen where both are the same.
+        width = 1.3 + 0.6 * (len(named) - 1 - n)
+        marker = "o" if at.size < 10 else None
+        ax.plot(at, passed / unit, color=colour_of[stage], marker=marker, markersize=5, linewidth=width, label=stage)
     if trace is not None:
         for n, stage in enumerate(_stages(trace, None)):
             at, passed = _known(trace["hour"].to_numpy(np.float64), trace[stage].to_numpy(np.float64))
@@ -250,35 +252,26 @@ def plot_matching(
     ax.set_ylim(bottom=0.0)
     if hours.size == 1:
         ax.set_xlim(hours[0] - 1.0, hours[0] + 1.0)
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
 def _mark_worst(ax: "Axes", of_stages: pd.DataFrame, of_hours: pd.DataFrame, unit: float) -> None:
-    """Draw the largest backlog as a vertical arrow and its lag as a horizontal one."""
+    """Draw the largest backlog as a vertical arrow and its lag as a horizontal one, and say both in the legend."""
     worst = of_stages[of_stages["worst"]].iloc[0]
     pair = of_hours[(of_hours["before"] == worst["before"]) & (of_hours["after"] == worst["after"])]
-    here = pair[pair["hour"] == worst["peak_hour"]].iloc[0]
-    hour, low, high = here["hour"], here["left"] / unit, here["entered"] / unit
-    if not high > low:
+    here = pair[pair["hour"] == worst["peak_hour"]]
+    if here.empty or not worst["peak_backlog"] > 0.0:
         return
+    hour, low, high = worst["peak_hour"], here["left"].iloc[0] / unit, here["entered"].iloc[0] / unit
     arrow = {"arrowstyle": "<->", "color": GREY, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (hour, low), (hour, high), arrowprops=arrow)
-    waiting = f"{worst['peak_backlog'] / unit:.3g} {'M' if unit == 1e6 else 'k'} wait"
-    # Under the lower curve, where nothing else is drawn.
-    ax.annotate(waiting, (hour, low), (4, -6), textcoords="offset points", va="top", color=GREY)
-    if here["lag_hours"] > 0.0:
-        ax.annotate("", (hour, high), (hour + here["lag_hours"], high), arrowprops=arrow)
-        middle = hour + here["lag_hours"] / 2.0
-        ax.annotate(
-            f"{here['lag_hours']:.1f} h",
-            (middle, high),
-            (0, -4),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            color=GREY,
-        )
+    said = f"most wait: {worst['peak_backlog'] / unit:.3g} {'M' if unit == 1e6 else 'k'}"
+    waited = worst["lag_at_peak_hours"]
+    if waited > 0.0:
+        ax.annotate("", (hour, high), (hour + waited, high), arrowprops=arrow)
+        said += f",\nwho joins them then: {waited:.1f} h"
+    ax.plot([], [], color=GREY, linewidth=1.0, label=said)
 
 
 def _pairs(named: Sequence[str]) -> list[tuple[str, str]]:

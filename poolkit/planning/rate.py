@@ -176,7 +176,7 @@ def plot_fit_rate(fitted: FittedRate, *, ax: "Axes | None" = None) -> "Axes":
     >>> [each.get_label() for each in ax.get_lines()][:2]
     ['sampled', 'resulted at 156,000 persons/h']
     """
-    ax = axes_for(ax)
+    ax = axes_for(ax, width=8.5)
     before, after = (str(name) for name in fitted.curves.columns[1:])
     hours = fitted.curves["hour"]
     ax.plot(hours, fitted.curves[before] / 1e6, color=BLUE, label=before)
@@ -188,7 +188,7 @@ def plot_fit_rate(fitted: FittedRate, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("hours")
     ax.set_ylabel("million persons")
     ax.set_ylim(bottom=0.0)
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 

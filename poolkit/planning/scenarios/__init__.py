@@ -2,7 +2,7 @@
 
 from poolkit.planning.scenarios.fields import FIELDS
 from poolkit.planning.scenarios.load import scenario, scenario_names
-from poolkit.planning.scenarios.records import Point, Scenario, Trace, Value
+from poolkit.planning.scenarios.records import Point, Scenario, Trace, Value, read_changes
 from poolkit.planning.scenarios.tables import lab_kind, lab_kinds, machine_tubes_a_day, norms
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "lab_kinds",
     "machine_tubes_a_day",
     "norms",
+    "read_changes",
     "scenario",
     "scenario_names",
 ]

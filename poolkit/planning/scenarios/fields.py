@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from poolkit.errors import Problem
-
 
 class Field(NamedTuple):
     """What one value of a scenario is.
@@ -30,6 +28,7 @@ class Field(NamedTuple):
 FIELDS = {
     "people": Field(int, "persons", "Persons to be tested once.", 1),
     "days_planned": Field(float, "days", "Days in which everybody was to be tested.", 0.01, 1000),
+    "sampling_days": Field(float, "days", "Days on which swabs are taken, where these are fewer.", 0.01, 1000),
     "days": Field(float, "days", "Days that it took.", 0.01, 1000),
     "deadline_hours": Field(float, "h", "Hours asked for from the first swab to the last result.", 0.1, 20_000),
     "samples": Field(int, "samples", "Samples counted in all, over all rounds."),
@@ -46,6 +45,7 @@ FIELDS = {
     "courier_minutes": Field(float, "min", "Minutes from one courier to the next at a site.", 1.0, 1440.0),
     "transport_minutes": Field(float, "min", "Minutes from a site to its laboratory.", 0.0, 2880.0),
     "lab_kind": Field(str, "", "Kind of the laboratories, one of `lab_kinds`."),
+    "lab_hours": Field(float, "h/day", "Hours a day in which a laboratory works.", 0.5, 24.0),
     "labs": Field(int, "labs", "Laboratories that work.", 1, 100_000),
     "people_a_day": Field(int, "persons/day", "Persons a day whose tubes the laboratories say they can test.", 1),
     "tubes_a_day": Field(int, "tubes/day", "Tubes a day that the laboratories say they can test.", 1),
@@ -81,37 +81,3 @@ def out_of_range(name: str, value: Any) -> str:
     if not field.low <= value <= field.high:
         return f"must be from {field.low:g} to {field.high:g} {field.unit}, found {value:g}"
     return ""
-
-
-def parse(changes: dict[str, str]) -> tuple[dict[str, int | float | str], list[Problem]]:
-    """Return values written as text, as on the command line, and what is wrong with them.
-
-    Parameters
-    ----------
-    changes
-        Text by the value's name.
-
-    Returns
-    -------
-    values : dict
-        What could be read, each of its kind; `out_of_range` has still to be asked.
-    problems : list of Problem
-        One for each that could not.
-
-    Examples
-    --------
-    >>> parse({"labs": "3", "prevalence": "1e-4"})
-    ({'labs': 3, 'prevalence': 0.0001}, [])
-    >>> print(*parse({"labs": "many"})[1])
-    labs: must be a whole number, found 'many'
-    """
-    values: dict[str, int | float | str] = {}
-    problems = []
-    for name, text in changes.items():
-        kind = FIELDS[name].kind if name in FIELDS else str
-        try:
-            values[name] = kind(text.replace("_", "").replace(",", "")) if kind is not str else text
-        except ValueError:
-            what = f"must be a {'whole ' if kind is int else ''}number, found {text!r}"
-            problems.append(Problem(name, what))
-    return values, problems

@@ -1,6 +1,6 @@
 """What a scenario is made of: values with their sources, and traces that were observed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -200,6 +200,50 @@ class Scenario:
             One row a value: ``name``, ``value``, ``unit``, ``source``, ``verified``.
         """
         return assumptions(self.values)
+
+
+def read_changes(texts: Sequence[str]) -> dict[str, int | float | str]:
+    """Return changes of a scenario that are written as text, as on the command line.
+
+    Parameters
+    ----------
+    texts
+        Each ``name=value``; digits may be grouped by commas or underscores.
+
+    Returns
+    -------
+    dict
+        Values by name, for `Scenario.changed`.
+
+    Raises
+    ------
+    DesignError
+        When one is not written so, unknown, told twice or out of range; every one is named.
+
+    Examples
+    --------
+    >>> read_changes(["labs=3", "people=2,000,000", "prevalence=1e-4"])
+    {'labs': 3, 'people': 2000000, 'prevalence': 0.0001}
+    """
+    changes: dict[str, int | float | str] = {}
+    problems = []
+    for text in texts:
+        name, sign, written = (part.strip() for part in text.partition("="))
+        kind = FIELDS[name].kind if name in FIELDS else str
+        if not sign or not name:
+            problems.append(Problem(text, "must be like labs=3"))
+            continue
+        if name in changes:
+            problems.append(Problem(name, "given twice"))
+            continue
+        try:
+            changes[name] = written if kind is str else kind(written.replace("_", "").replace(",", ""))
+        except ValueError:
+            changes[name] = written
+        problems += check(name, changes[name])
+    if problems:
+        raise DesignError("not changes of a scenario", problems)
+    return changes
 
 
 def assumptions(values: Mapping[str, Value]) -> pd.DataFrame:
