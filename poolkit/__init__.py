@@ -35,6 +35,20 @@ if TYPE_CHECKING:
     from poolkit.lab import Lab
     from poolkit.pipeline import process
     from poolkit.planning import compare_designs
+    from poolkit.planning.line import (
+        Arrivals,
+        Courier,
+        Laboratory,
+        Line,
+        LineRun,
+        Shift,
+        Sites,
+        Stage,
+        Stock,
+        Team,
+        simulate_line,
+        simulate_lines,
+    )
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
     from poolkit.protocols import Protocol, load_protocol, protocol_names
@@ -81,6 +95,20 @@ _ROOMS = {
     "lab": ("Lab",),
     "pipeline": ("process",),
     "planning": ("compare_designs",),
+    "planning.line": (
+        "Arrivals",
+        "Courier",
+        "Laboratory",
+        "Line",
+        "LineRun",
+        "Shift",
+        "Sites",
+        "Stage",
+        "Stock",
+        "Team",
+        "simulate_line",
+        "simulate_lines",
+    ),
     "plates": ("layout_plates",),
     "pooling": (
         "design",
@@ -114,9 +142,11 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Arrivals",
     "Assay",
     "Candidates",
     "ControlError",
+    "Courier",
     "Day",
     "Decoded",
     "DesignError",
@@ -128,12 +158,20 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "Laboratory",
+    "Line",
+    "LineRun",
     "NextPools",
     "Outcome",
     "PoolkitError",
     "Protocol",
     "ProtocolError",
     "SchemaError",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
     "TraceError",
     "__version__",
     "adaptive_tests",
@@ -162,6 +200,8 @@ __all__ = [
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
+    "simulate_line",
+    "simulate_lines",
     "write_day",
 ]
 

@@ -41,6 +41,6 @@ def noise(spread: int, sigma: float, key: np.uint64, index: int) -> float:
     if spread == FIXED:
         return 1.0
     if spread == EXPONENTIAL:
-        return -np.log(chance(key, index))
+        return float(-np.log(chance(key, index)))
     normal = np.sqrt(-2.0 * np.log(chance(key, 2 * index))) * np.cos(2.0 * np.pi * chance(key, 2 * index + 1))
-    return np.exp(sigma * normal - 0.5 * sigma * sigma)
+    return float(np.exp(sigma * normal - 0.5 * sigma * sigma))

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolkit.kernels import kernel
-from poolkit.kernels.line_chance import chance, noise
+from poolkit.kernels.line_chance import FIXED, chance, noise
 from poolkit.kernels.line_heap import pop, push
-from poolkit.kernels.line_sites import engage, tally
 
 WORKED, DELIVERED = 0, 1
 
 
 class Bench(NamedTuple):
-    """The stages of the laboratory (stages,), as `poolkit.planning.Stage` has them; keys (stages, 4) of their chance."""
+    """The stages of the laboratory (stages,), as `poolkit.planning.Stage` has them; keys (stages, 4) of chance."""
 
     minutes: NDArray[np.float64]
     each: NDArray[np.float64]
@@ -72,9 +71,12 @@ class Specimens(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """What happened: specimens (3 * stages, bins) that enter, start and end, batches (2 * stages, bins), busy minutes
-    (stages, bins), used units (items, bins), people whose tube was read (bins,), and a row an event where it has room:
-    which (events, 3) specimen, stage and batch; when (events, 3) it enters, starts and ends.
+    """What happened in each bin of time, and each event where there is room.
+
+    specimens (3 * stages, bins) that enter, start and end; batches (2 * stages, bins) that start and end; busy
+    (stages, bins) minutes from each start, less those from each end, to the end of its bin; used (items, bins) units;
+    tested (bins,) people whose tube was read. An event: which (events, 3) specimen, stage and batch, and when
+    (events, 3) it enters, starts and ends. All are written.
     """
 
     specimens: NDArray[np.int64]
@@ -86,131 +88,15 @@ class Ledger(NamedTuple):
     when: NDArray[np.float64]
 
 
-class _State(NamedTuple):
-    """Where everything stands: queues as chains (two lanes a stage), running batches, stock and counters."""
-
-    after: NDArray[np.int32]
-    entered: NDArray[np.float64]
-    urgent: NDArray[np.int8]
-    head: NDArray[np.int32]
-    tail: NDArray[np.int32]
-    waiting: NDArray[np.int64]
-    working: NDArray[np.int64]
-    busy: NDArray[np.int64]
-    begun: NDArray[np.int64]
-    due: NDArray[np.float64]
-    stock: NDArray[np.float64]
-    heap_time: NDArray[np.float64]
-    heap_slot: NDArray[np.int64]
-    slot_batch: NDArray[np.int64]
-    slot_stage: NDArray[np.int64]
-    slot_head: NDArray[np.int32]
-    slot_fate: NDArray[np.int64]
-    slot_repair: NDArray[np.float64]
-    free: NDArray[np.int64]
-    count: NDArray[np.int64]
-
-
-_HEAP, _FREE, _EVENTS, _BATCHES = 0, 1, 2, 3
 _ENDS, _FAILED, _BACK = 0, 1, 2
 
 
 @kernel
-def _enter(specimen: int, stage: int, t: float, bench: Bench, asked: Asked, state: _State, ledger: Ledger) -> None:
-    """Put a specimen into the queue of a stage."""
-    lane = 2 * stage + (0 if state.urgent[specimen] == 1 and bench.lanes[stage] == 1 else 1)
-    state.entered[specimen] = t
-    state.after[specimen] = -1
-    if state.head[lane] < 0:
-        state.head[lane] = specimen
-    else:
-        state.after[state.tail[lane]] = specimen
-    state.tail[lane] = specimen
-    state.waiting[stage] += 1
-    tally(t, 3 * stage, ledger.specimens, asked.width)
-
-
-@kernel
-def _start(stage: int, n: int, t: float, bench: Bench, asked: Asked, state: _State, ledger: Ledger) -> None:
-    """Start a batch of n waiting specimens, those of the lane of retests first."""
-    number = state.begun[stage]
-    state.begun[stage] += 1
-    minutes = bench.minutes[stage] + bench.each[stage] * n
-    minutes *= noise(bench.spread[stage], bench.sigma[stage], bench.keys[stage, 0], number)
-    ends = t + minutes
-    state.count[_FREE] -= 1
-    slot = state.free[state.count[_FREE]]
-    batch = state.count[_BATCHES]
-    state.count[_BATCHES] += 1
-    last = np.int64(-1)
-    taken = np.int64(0)
-    for lane in range(2 * stage, 2 * stage + 2):
-        at = np.int64(state.head[lane])
-        while at >= 0 and taken < n:
-            if last < 0:
-                state.slot_head[slot] = at
-            else:
-                state.after[last] = at
-            row = state.count[_EVENTS]
-            if row < ledger.which.shape[0]:
-                ledger.which[row, 0], ledger.which[row, 1], ledger.which[row, 2] = at, stage, batch
-                ledger.when[row, 0], ledger.when[row, 1], ledger.when[row, 2] = state.entered[at], t, ends
-            state.count[_EVENTS] += 1
-            last = at
-            at = np.int64(state.after[at])
-            taken += 1
-        state.head[lane] = at
-    state.after[last] = -1
-    state.waiting[stage] -= n
-    state.busy[stage] += 1
-    state.slot_stage[slot], state.slot_batch[slot] = stage, batch
-    state.slot_fate[slot] = _ENDS
-    if bench.fails[stage] > 0.0 and chance(bench.keys[stage, 1], number) < bench.fails[stage]:
-        state.slot_fate[slot] = _FAILED
-    state.slot_repair[slot] = 0.0
-    if bench.between[stage] < np.inf:
-        likely = 1.0 - np.exp(-minutes / bench.between[stage])
-        if chance(bench.keys[stage, 2], number) < likely:
-            state.slot_repair[slot] = -np.log(chance(bench.keys[stage, 3], number)) * bench.repair[stage]
-    push(state.heap_time, state.heap_slot, state.slot_batch, state.count[_HEAP], ends, slot)
-    state.count[_HEAP] += 1
-    if t < ledger.busy.shape[1] * asked.width:
-        k = min(np.int64(t / asked.width), ledger.busy.shape[1] - 1)
-        ledger.specimens[3 * stage + 1, k] += n
-        ledger.batches[2 * stage, k] += 1
-        if bench.item[stage] >= 0:
-            ledger.used[bench.item[stage], k] += bench.a_batch[stage] + bench.a_specimen[stage] * n
-    engage(t, 1.0, ledger.busy[stage], asked.width)
-
-
-@kernel
-def _start_all(stage: int, t: float, bench: Bench, asked: Asked, state: _State, ledger: Ledger) -> None:
-    """Start what a stage can: one batch is filled at a time, and starts full or when its oldest has waited enough."""
-    state.due[stage] = np.inf
-    item = bench.item[stage]
-    while state.busy[stage] < state.working[stage] and state.waiting[stage] > 0:
-        n = state.waiting[stage]
-        if n < bench.usable[stage]:
-            oldest = np.inf
-            for lane in range(2 * stage, 2 * stage + 2):
-                if state.head[lane] >= 0:
-                    oldest = min(oldest, state.entered[state.head[lane]])
-            if t < oldest + bench.linger[stage]:
-                state.due[stage] = oldest + bench.linger[stage]
-                break
-        else:
-            n = bench.usable[stage]
-        if item >= 0:
-            left = state.stock[item] - bench.a_batch[stage]
-            if left < 0.0:
-                break
-            if bench.a_specimen[stage] > 0.0:
-                # What is left may be off by the rounding of many subtractions.
-                n = min(n, np.int64(left / bench.a_specimen[stage] + 1e-9))
-            if n < 1:
-                break
-            state.stock[item] -= bench.a_batch[stage] + bench.a_specimen[stage] * n
-        _start(stage, n, t, bench, asked, state, ledger)
+def servers_of(calendar: Calendar, most: NDArray[np.int64]) -> None:
+    """Write the most servers that are ever at work at each stage (stages,)."""
+    for k in range(calendar.time.size):
+        if calendar.kind[k] == WORKED:
+            most[calendar.which[k]] = max(most[calendar.which[k]], np.int64(calendar.value[k]))
 
 
 @kernel
@@ -219,135 +105,212 @@ def run(
 ) -> int:
     """Run a laboratory until its horizon or until nothing is left to happen, and return the number of events.
 
-    stock (items,) are the units at the start. An event is a specimen that passes a stage; see the other parameters.
+    stock (items,) are the units at hand, changed by what is used and comes. An event is a specimen that passes a stage.
+    Loops stand here as one, over arrays of their own: to hand so many arrays to a function takes longer than its work.
     """
     n_stages, n_tubes, n_specimens = bench.minutes.size, specimens.arrives.size, specimens.reported.size
-    # As many batches run at once as servers are ever at work, and a broken one still counts.
+    lanes, usable, linger, items, rerun_at = bench.lanes, bench.usable, bench.linger, bench.item, bench.rerun_at
+    a_batch, a_specimen, keys, fails, between = bench.a_batch, bench.a_specimen, bench.keys, bench.fails, bench.between
+    arrives, members, reacts, first, reported = specimens
+    counted, batches, busy_minutes, used, tested, which, when = ledger
+    horizon, width, n_bins = asked.horizon, asked.width, ledger.tested.size
+    # Queues are chains, two lanes a stage: retests and reruns, and all others.
+    after, entered, urgent = np.empty(n_specimens, np.int32), np.empty(n_specimens), np.zeros(n_specimens, np.int8)
+    head, tail = np.full(2 * n_stages, -1, np.int64), np.full(2 * n_stages, -1, np.int64)
+    waiting, working = np.zeros(n_stages, np.int64), np.zeros(n_stages, np.int64)
+    busy, begun = np.zeros(n_stages, np.int64), np.zeros(n_stages, np.int64)
+    due, touched = np.full(n_stages, np.inf), np.zeros(n_stages, np.bool_)
+    # A batch has a slot while it runs and while its server is repaired.
     most = np.zeros(n_stages, np.int64)
-    for k in range(calendar.time.size):
-        if calendar.kind[k] == WORKED:
-            most[calendar.which[k]] = max(most[calendar.which[k]], np.int64(calendar.value[k]))
+    servers_of(calendar, most)
     n_slots = most.sum() + 1
-    state = _State(
-        np.empty(n_specimens, np.int32),
-        np.empty(n_specimens),
-        np.zeros(n_specimens, np.int8),
-        np.full(2 * n_stages, -1, np.int32),
-        np.full(2 * n_stages, -1, np.int32),
-        np.zeros(n_stages, np.int64),
-        np.zeros(n_stages, np.int64),
-        np.zeros(n_stages, np.int64),
-        np.zeros(n_stages, np.int64),
-        np.full(n_stages, np.inf),
-        stock.copy(),
-        np.empty(n_slots),
-        np.empty(n_slots, np.int64),
-        np.zeros(n_slots, np.int64),
-        np.zeros(n_slots, np.int64),
-        np.zeros(n_slots, np.int32),
-        np.zeros(n_slots, np.int64),
-        np.zeros(n_slots),
-        np.arange(n_slots),
-        np.zeros(4, np.int64),
-    )
-    state.count[_FREE] = n_slots
-    touched = np.zeros(n_stages, np.bool_)
+    heap_time, heap_slot, n_heap = np.empty(n_slots), np.empty(n_slots, np.int64), 0
+    slot_batch, slot_stage = np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64)
+    slot_head, slot_fate = np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64)
+    slot_repair, free, n_free = np.zeros(n_slots), np.arange(n_slots), n_slots
     # Members of reactive tubes come to the bench in the order in which their tubes were read.
     n_reactive = 0
-    for tube in range(n_tubes):
-        n_reactive += 1 if specimens.reacts[tube] == 1 else 0
+    for k in range(n_tubes):
+        n_reactive += 1 if reacts[k] == 1 else 0
     back_tube, back_time = np.empty(n_reactive, np.int64), np.empty(n_reactive)
-    n_back, back, tube, change, n_used = np.int64(0), np.int64(0), np.int64(0), np.int64(0), n_tubes
+    n_back, back, tube, change, n_used, n_events, n_batches = 0, 0, 0, 0, n_tubes, 0, 0
     while True:
         t = np.inf
-        if state.count[_HEAP] > 0:
-            t = state.heap_time[0]
+        if n_heap > 0:
+            t = heap_time[0]
         if tube < n_tubes:
-            t = min(t, specimens.arrives[tube])
+            t = min(t, arrives[tube])
         if back < n_back:
             t = min(t, back_time[back])
         if change < calendar.time.size:
             t = min(t, calendar.time[change])
         for stage in range(n_stages):
-            if state.due[stage] <= t:
-                t = state.due[stage]
-        if t > asked.horizon or t == np.inf:
+            t = min(t, due[stage])
+        if t > horizon or t == np.inf:
             break
+        # The last bin takes what happens at the horizon itself.
+        now = min(int(t / width), n_bins - 1)
         for stage in range(n_stages):
-            if state.due[stage] == t:
-                touched[stage] = True
-        while state.count[_HEAP] > 0 and state.heap_time[0] == t:
-            slot = state.heap_slot[0]
-            pop(state.heap_time, state.heap_slot, state.slot_batch, state.count[_HEAP])
-            state.count[_HEAP] -= 1
-            stage = state.slot_stage[slot]
+            touched[stage] = due[stage] == t
+        while n_heap > 0 and heap_time[0] == t:
+            slot = heap_slot[0]
+            pop(heap_time, heap_slot, slot_batch, n_heap)
+            n_heap -= 1
+            stage = slot_stage[slot]
             touched[stage] = True
-            if state.slot_fate[slot] == _BACK:
-                state.busy[stage] -= 1
-                state.free[state.count[_FREE]] = slot
-                state.count[_FREE] += 1
-                continue
-            failed = state.slot_fate[slot] == _FAILED
-            to = bench.rerun_at[stage] if failed else stage + 1
-            at, n = np.int64(state.slot_head[slot]), 0
-            while at >= 0:
-                following = np.int64(state.after[at])
-                n += 1
-                ahead = to
-                if failed:
-                    state.urgent[at] = 1
-                elif stage == asked.reads and at < n_tubes:
-                    if t < ledger.tested.size * asked.width:
-                        ledger.tested[min(np.int64(t / asked.width), ledger.tested.size - 1)] += specimens.members[at]
-                    if specimens.reacts[at] == 1:
-                        ahead = np.int64(-1)
-                        specimens.first[at] = n_used
-                        n_used += specimens.members[at] * asked.swabs
-                        back_tube[n_back], back_time[n_back] = at, t + asked.delay
-                        n_back += 1
-                if ahead == n_stages:
-                    specimens.reported[at] = t
-                elif ahead >= 0:
-                    _enter(at, ahead, t, bench, asked, state, ledger)
-                    touched[ahead] = True
-                at = following
-            if t < ledger.busy.shape[1] * asked.width:
-                k = min(np.int64(t / asked.width), ledger.busy.shape[1] - 1)
-                ledger.specimens[3 * stage + 2, k] += n
-                ledger.batches[2 * stage + 1, k] += 1
-            engage(t, -1.0, ledger.busy[stage], asked.width)
-            repair = state.slot_repair[slot]
-            if repair > 0.0:
-                state.slot_fate[slot] = _BACK
-                push(state.heap_time, state.heap_slot, state.slot_batch, state.count[_HEAP], t + repair, slot)
-                state.count[_HEAP] += 1
+            if slot_fate[slot] != _BACK:
+                failed = slot_fate[slot] == _FAILED
+                to = rerun_at[stage] if failed else stage + 1
+                if to < n_stages:
+                    touched[to] = True
+                at, n, n_entered = slot_head[slot], 0, 0
+                while at >= 0:
+                    following = np.int64(after[at])
+                    n += 1
+                    stays = True
+                    if failed:
+                        urgent[at] = 1
+                    elif stage == asked.reads and at < n_tubes:
+                        tested[now] += members[at]
+                        if reacts[at] == 1:
+                            stays = False
+                            first[at] = n_used
+                            n_used += members[at] * asked.swabs
+                            back_tube[n_back], back_time[n_back] = at, t + asked.delay
+                            n_back += 1
+                    if stays and to == n_stages:
+                        reported[at] = t
+                    elif stays:
+                        lane = 2 * to + (0 if urgent[at] == 1 and lanes[to] == 1 else 1)
+                        entered[at] = t
+                        after[at] = -1
+                        if head[lane] < 0:
+                            head[lane] = at
+                        else:
+                            after[tail[lane]] = at
+                        tail[lane] = at
+                        n_entered += 1
+                    at = following
+                if to < n_stages:
+                    waiting[to] += n_entered
+                    counted[3 * to, now] += n_entered
+                counted[3 * stage + 2, now] += n
+                batches[2 * stage + 1, now] += 1
+                busy_minutes[stage, now] -= (now + 1) * width - t
+            if slot_fate[slot] != _BACK and slot_repair[slot] > 0.0:
+                slot_fate[slot] = _BACK
+                push(heap_time, heap_slot, slot_batch, n_heap, t + slot_repair[slot], slot)
+                n_heap += 1
             else:
-                state.busy[stage] -= 1
-                state.free[state.count[_FREE]] = slot
-                state.count[_FREE] += 1
+                busy[stage] -= 1
+                free[n_free] = slot
+                n_free += 1
         while change < calendar.time.size and calendar.time[change] == t:
-            which = calendar.which[change]
+            what = calendar.which[change]
             if calendar.kind[change] == WORKED:
-                state.working[which] = np.int64(calendar.value[change])
-                touched[which] = True
+                working[what] = np.int64(calendar.value[change])
+                touched[what] = True
             else:
-                state.stock[which] += calendar.value[change]
+                stock[what] += calendar.value[change]
                 for stage in range(n_stages):
-                    touched[stage] = touched[stage] or bench.item[stage] == which
+                    touched[stage] = touched[stage] or items[stage] == what
             change += 1
-        while back < n_back and back_time[back] == t:
-            first = specimens.first[back_tube[back]]
-            for at in range(first, first + specimens.members[back_tube[back]] * asked.swabs):
-                state.urgent[at] = 1
-                _enter(at, asked.retest_at, t, bench, asked, state, ledger)
-            touched[asked.retest_at] = True
-            back += 1
-        while tube < n_tubes and specimens.arrives[tube] == t:
-            _enter(tube, 0, t, bench, asked, state, ledger)
-            touched[0] = True
-            tube += 1
+        # What comes from outside: members of reactive tubes alone, then tubes.
+        while True:
+            if back < n_back and back_time[back] == t:
+                start, to = first[back_tube[back]], asked.retest_at
+                end = start + members[back_tube[back]] * asked.swabs
+                urgent[start:end] = 1
+                lane = 2 * to + (0 if lanes[to] == 1 else 1)
+                back += 1
+            elif tube < n_tubes and arrives[tube] == t:
+                start, to, lane = tube, 0, 1
+                tube += 1
+                while tube < n_tubes and arrives[tube] == t:
+                    tube += 1
+                end = tube
+            else:
+                break
+            for at in range(start, end):
+                entered[at] = t
+                after[at] = at + 1
+            after[end - 1] = -1
+            if head[lane] < 0:
+                head[lane] = start
+            else:
+                after[tail[lane]] = start
+            tail[lane] = end - 1
+            waiting[to] += end - start
+            counted[3 * to, now] += end - start
+            touched[to] = True
         for stage in range(n_stages):
-            if touched[stage]:
-                touched[stage] = False
-                _start_all(stage, t, bench, asked, state, ledger)
-    return state.count[_EVENTS]
+            if not touched[stage]:
+                continue
+            # One batch is filled at a time, and starts when it is full or when its oldest has waited long enough.
+            due[stage] = np.inf
+            item = items[stage]
+            while busy[stage] < working[stage] and waiting[stage] > 0:
+                n = waiting[stage]
+                if n >= usable[stage]:
+                    n = usable[stage]
+                else:
+                    oldest = np.inf
+                    for lane in range(2 * stage, 2 * stage + 2):
+                        if head[lane] >= 0:
+                            oldest = min(oldest, entered[head[lane]])
+                    if t < oldest + linger[stage]:
+                        due[stage] = oldest + linger[stage]
+                        break
+                if item >= 0:
+                    left = stock[item] - a_batch[stage]
+                    if left < 0.0:
+                        break
+                    if a_specimen[stage] > 0.0:
+                        # What is left may be off by the rounding of many subtractions.
+                        n = min(n, int(left / a_specimen[stage] + 1e-9))
+                    if n < 1:
+                        break
+                    stock[item] -= a_batch[stage] + a_specimen[stage] * n
+                    used[item, now] += a_batch[stage] + a_specimen[stage] * n
+                number = begun[stage]
+                begun[stage] += 1
+                minutes = bench.minutes[stage] + bench.each[stage] * n
+                if bench.spread[stage] != FIXED:
+                    minutes *= noise(bench.spread[stage], bench.sigma[stage], keys[stage, 0], number)
+                ends = t + minutes
+                n_free -= 1
+                slot = free[n_free]
+                last, taken = -1, 0
+                for lane in range(2 * stage, 2 * stage + 2):
+                    at = head[lane]
+                    while at >= 0 and taken < n:
+                        if last < 0:
+                            slot_head[slot] = at
+                        else:
+                            after[last] = at
+                        if n_events < which.shape[0]:
+                            which[n_events, 0], which[n_events, 1], which[n_events, 2] = at, stage, n_batches
+                            when[n_events, 0], when[n_events, 1], when[n_events, 2] = entered[at], t, ends
+                        n_events += 1
+                        last = at
+                        at = np.int64(after[at])
+                        taken += 1
+                    head[lane] = at
+                after[last] = -1
+                waiting[stage] -= n
+                busy[stage] += 1
+                slot_stage[slot], slot_batch[slot], slot_fate[slot] = stage, n_batches, _ENDS
+                n_batches += 1
+                if fails[stage] > 0.0 and chance(keys[stage, 1], number) < fails[stage]:
+                    slot_fate[slot] = _FAILED
+                slot_repair[slot] = 0.0
+                if between[stage] < np.inf:
+                    likely = 1.0 - np.exp(-minutes / between[stage])
+                    if chance(keys[stage, 2], number) < likely:
+                        slot_repair[slot] = -np.log(chance(keys[stage, 3], number)) * bench.repair[stage]
+                push(heap_time, heap_slot, slot_batch, n_heap, ends, slot)
+                n_heap += 1
+                counted[3 * stage + 1, now] += n
+                batches[2 * stage, now] += 1
+                busy_minutes[stage, now] += (now + 1) * width - t
+    return n_events

@@ -53,7 +53,7 @@ def answer(
                 resulted[person] = t
                 way[person] = kind if t < np.inf else WAITING
                 if t < counts.size * width:
-                    counts[min(np.int64(t / width), counts.size - 1)] += 1
+                    counts[min(int(t / width), counts.size - 1)] += 1
                 person += 1
             tube += 1
         while person < first[site + 1]:

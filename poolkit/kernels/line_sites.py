@@ -66,9 +66,9 @@ class People(NamedTuple):
 
 
 class Tubes(NamedTuple):
-    """The tubes of site s from first[s] on (people,), count (sites,) of them: all written."""
+    """The tubes of site s from first[s] on (people,), n_filled (sites,) of them: all written."""
 
-    count: NDArray[np.int64]
+    n_filled: NDArray[np.int64]
     members: NDArray[np.int32]
     closed: NDArray[np.float64]
     left: NDArray[np.float64]
@@ -78,8 +78,10 @@ class Tubes(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What happens in each bin of time (bins,), added up: people (3, bins) that come, start and end; tubes (3, bins)
-    closed, left and brought; delivered people; and minutes of tables up to the end of the bin in which they change.
+    """What happens in each bin of time, added up.
+
+    people (3, bins) that come, start and end; tubes (3, bins) closed, left and brought; delivered (bins,) people; busy
+    (bins,) minutes of tables from each start, less those from each end, to the end of its bin.
     """
 
     people: NDArray[np.int64]
@@ -92,7 +94,7 @@ class Counts(NamedTuple):
 def come(site: int, rules: Rules, times: Times, people: People) -> None:
     """Write when the people of a site come: by the profile and in bursts, in order of time."""
     first, last = people.first[site], people.first[site + 1]
-    n_burst = np.int64(0)
+    n_burst = 0
     for b in range(times.bursts.size):
         n_burst += people.n_burst[site, b]
     n = last - first - n_burst
@@ -105,14 +107,11 @@ def come(site: int, rules: Rules, times: Times, people: People) -> None:
             total -= np.log(chance(key, k))
             arrived[first + n_burst + k] = total
         total -= np.log(chance(key, n))
-    step, to, burst, left = np.int64(0), first, np.int64(0), np.int64(0)
+    step, to, burst, left = 0, first, 0, 0
     if times.bursts.size > 0:
         left = people.n_burst[site, 0]
     for k in range(n):
-        if rules.even == 0:
-            part = arrived[first + n_burst + k] / total
-        else:
-            part = (k + (site + 0.5) / rules.n_sites) / n
+        part = arrived[first + n_burst + k] / total if rules.even == 0 else (k + (site + 0.5) / rules.n_sites) / n
         while step + 2 < times.part.size and part >= times.part[step + 1]:
             step += 1
         span = (part - times.part[step]) / (times.part[step + 1] - times.part[step])
@@ -160,21 +159,19 @@ def lab_of(site: int, departure: int, arrives: float, times: Times) -> int:
 def tally(t: float, row: int, counts: NDArray[np.int64], width: float) -> None:
     """Count something at minute t in its bin, or nothing where t lies beyond the bins."""
     if t < counts.shape[1] * width:
-        counts[row, min(np.int64(t / width), counts.shape[1] - 1)] += 1
+        counts[row, min(int(t / width), counts.shape[1] - 1)] += 1
 
 
 @kernel
 def engage(t: float, sign: float, busy: NDArray[np.float64], width: float) -> None:
     """Add the minutes from t to the end of its bin, for a server that starts (sign 1) or ends (-1) then."""
     if t < busy.size * width:
-        k = min(np.int64(t / width), busy.size - 1)
+        k = min(int(t / width), busy.size - 1)
         busy[k] += sign * ((k + 1) * width - t)
 
 
 @kernel
-def sample(
-    start: int, end: int, rules: Rules, times: Times, people: People, tubes: Tubes, counts: Counts
-) -> None:
+def sample(start: int, end: int, rules: Rules, times: Times, people: People, tubes: Tubes, counts: Counts) -> None:
     """Take the sites from start to end through arrival, sampling, tubes and couriers.
 
     People are taken in the order in which they come, by the first table that is free and worked. The tube that is open
@@ -186,11 +183,11 @@ def sample(
         come(site, rules, times, people)
         swabs, sick = stream(rules.seed, SWABS, site), stream(rules.seed, INFECTED, site)
         reacting = stream(rules.seed, REACTS, site)
-        n_busy, edge, t = np.int64(0), np.int64(0), 0.0
+        n_busy, edge, t = 0, 0, 0.0
         phase = rules.headway * (site + 0.5) / rules.n_sites
-        departure, n_left = np.int64(0), np.int64(0)
-        members, infected, opened, done = np.int64(0), False, 0.0, 0.0
-        first, last, n_tubes = people.first[site], people.first[site + 1], np.int64(0)
+        departure, n_left = 0, 0
+        members, infected, opened, done = 0, False, 0.0, 0.0
+        first, last, n_tubes = people.first[site], people.first[site + 1], 0
         stopped = False
         for person in range(first, last + 1):
             if person < last:
@@ -232,13 +229,16 @@ def sample(
             full = members == rules.pool_size
             if members > 0 and (full or person == last or t > opened + rules.linger):
                 closed = done if full else max(done, opened + rules.linger)
-                wanted = np.int64(max(0.0, np.ceil((closed - phase) / rules.headway)))
+                wanted = int(max(0.0, np.ceil((closed - phase) / rules.headway)))
+                # The division may be off by its rounding, either way.
+                while wanted > 0 and phase + (wanted - 1) * rules.headway >= closed:
+                    wanted -= 1
                 while phase + wanted * rules.headway < closed:
                     wanted += 1
                 if wanted > departure:
-                    departure, n_left = wanted, np.int64(0)
+                    departure, n_left = wanted, 0
                 elif rules.capacity > 0 and n_left == rules.capacity:
-                    departure, n_left = departure + 1, np.int64(0)
+                    departure, n_left = departure + 1, 0
                 n_left += 1
                 left = phase + departure * rules.headway
                 tube = first + n_tubes
@@ -253,15 +253,15 @@ def sample(
                 tally(left, 1, counts.tubes, rules.width)
                 tally(left + rules.travel, 2, counts.tubes, rules.width)
                 if left + rules.travel < counts.delivered.size * rules.width:
-                    counts.delivered[min(np.int64((left + rules.travel) / rules.width), counts.delivered.size - 1)] += (
+                    counts.delivered[min(int((left + rules.travel) / rules.width), counts.delivered.size - 1)] += (
                         members
                     )
                 n_tubes += 1
-                members, infected, done = np.int64(0), False, 0.0
+                members, infected, done = 0, False, 0.0
             if person < last:
                 if members == 0:
                     opened = t
                 members += 1
                 done = max(done, people.sampled[person])
                 infected = infected or chance(sick, person - first) < rules.prevalence
-        tubes.count[site] = n_tubes
+        tubes.n_filled[site] = n_tubes

@@ -12,3 +12,35 @@ __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare
 __all__ += ["Scenario", "lab_kinds", "norms", "read_changes", "scenario", "scenario_names"]
 __all__ += ["FittedRate", "fit_rate", "match_stages", "matching", "plot_fit_rate", "plot_matching"]
 __all__ += ["CampaignPlan", "build_line", "plan_campaign", "plot_campaign"]
+from poolkit.planning.line import (
+    Arrivals,
+    Courier,
+    Laboratory,
+    Line,
+    LineRun,
+    Shift,
+    Sites,
+    Stage,
+    Stock,
+    Team,
+    simulate_line,
+    simulate_lines,
+)
+from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
+
+__all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+
+__all__ += [
+    "Arrivals",
+    "Courier",
+    "Laboratory",
+    "Line",
+    "LineRun",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
+    "simulate_line",
+    "simulate_lines",
+]

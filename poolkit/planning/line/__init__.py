@@ -1,6 +1,6 @@
 """The line of a city: sampling, couriers and laboratories, reckoned and simulated."""
 
-from poolkit.planning.line.description import Arrivals, Courier, Lab, Line, Sites
+from poolkit.planning.line.description import Arrivals, Courier, Laboratory, Line, Sites
 from poolkit.planning.line.run import LineRun
 from poolkit.planning.line.simulate import simulate_line, simulate_lines
 from poolkit.planning.line.stages import Shift, Stage, Stock, Team
@@ -8,7 +8,7 @@ from poolkit.planning.line.stages import Shift, Stage, Stock, Team
 __all__ = [
     "Arrivals",
     "Courier",
-    "Lab",
+    "Laboratory",
     "Line",
     "LineRun",
     "Shift",

@@ -1,4 +1,4 @@
-"""What a line is: `Arrivals` at `Sites`, a `Courier`, laboratories (`Lab`), and the rules that join them: `Line`."""
+"""What a line is: `Arrivals` at `Sites`, a `Courier`, each `Laboratory`, and the rules that join them: `Line`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -190,7 +190,7 @@ class Courier:
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class Laboratory:
     """A laboratory: fixed, or one that arrives at an hour.
 
     Parameters
@@ -215,7 +215,7 @@ class Lab:
 
     Examples
     --------
-    >>> [stage.name for stage in Lab().stages]
+    >>> [stage.name for stage in Laboratory().stages]
     ['reception', 'inactivation', 'extraction', 'amplification', 'analysis', 'reporting']
     """
 
@@ -267,7 +267,7 @@ class Line:
         Where people are sampled.
     courier : Courier
         How tubes get to the laboratories.
-    labs : tuple of Lab
+    labs : tuple of Laboratory
         The laboratories; each vehicle goes to one that is open, by their shares.
     pool_size : int
         Swabs in a tube; one table after the other fills the tube that is open at its site.
@@ -299,7 +299,7 @@ class Line:
     arrivals: Arrivals = field(default_factory=Arrivals)
     sites: Sites = field(default_factory=Sites)
     courier: Courier = field(default_factory=Courier)
-    labs: tuple[Lab, ...] = field(default_factory=lambda: (Lab(),))
+    labs: tuple[Laboratory, ...] = field(default_factory=lambda: (Laboratory(),))
     pool_size: int = 10
     protocol: Protocol | str = "cn-10in1-2020"
     prevalence: float = 1e-4

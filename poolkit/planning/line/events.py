@@ -2,9 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem
-from poolkit.planning.line.run import LineRun
+from poolkit.planning.line.run import Floats, LineRun
 
 _SCHEMA = pa.schema(
     [
@@ -43,10 +44,10 @@ def events_of(run: LineRun) -> pa.Table:
         raise DesignError("no events", [Problem("events", "simulate the line with events=True")])
     horizon = run.line.horizon_hours * 60.0
     seen = np.flatnonzero(run.people.began < np.inf)
-    parts = [_part(0, seen, None, ["sampling"], (run.people.arrived, run.people.began, run.people.sampled), seen)]
+    parts = [_part(0, seen, "sampling", (run.people.arrived, run.people.began, run.people.sampled))]
     left = np.flatnonzero(run.tubes.left <= horizon)
-    parts.append(_part(1, left, None, ["courier"], (run.tubes.closed, run.tubes.left, run.tubes.arrives), left))
-    n_tubes = n_used = run.tubes.members.size
+    parts.append(_part(1, left, "courier", (run.tubes.closed, run.tubes.left, run.tubes.arrives)))
+    n_used = run.tubes.members.size
     for number, lab in enumerate(run.labs):
         own = lab.tubes.size
         which, when = lab.ledger.which, lab.ledger.when
@@ -70,11 +71,10 @@ def events_of(run: LineRun) -> pa.Table:
         )
         parts.append(table)
         n_used += lab.reported.size - own
-    assert n_used >= n_tubes
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def _part(kind, specimen, lab, stage, when, rows) -> pa.Table:  # type: ignore[no-untyped-def]
+def _part(kind: int, specimen: NDArray[np.int64], stage: str, when: tuple[Floats, Floats, Floats]) -> pa.Table:
     n = specimen.size
     zeros = pa.array(np.zeros(n, np.int32))
     return pa.table(
@@ -82,11 +82,11 @@ def _part(kind, specimen, lab, stage, when, rows) -> pa.Table:  # type: ignore[n
             "kind": pa.DictionaryArray.from_arrays(pa.array(np.full(n, kind, np.int32)), _KINDS),
             "specimen": specimen,
             "lab": pa.nulls(n, pa.int64()),
-            "stage": pa.DictionaryArray.from_arrays(zeros, pa.array(stage)),
+            "stage": pa.DictionaryArray.from_arrays(zeros, pa.array([stage])),
             "batch": pa.nulls(n, pa.int64()),
-            "enter": when[0][rows],
-            "start": when[1][rows],
-            "end": when[2][rows],
+            "enter": when[0][specimen],
+            "start": when[1][specimen],
+            "end": when[2][specimen],
         },
         schema=_SCHEMA,
     )

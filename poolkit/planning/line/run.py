@@ -20,9 +20,9 @@ WAYS = {"all": None, "first pass": line_people.FIRST_PASS, "retest": line_people
 
 
 class TubeTimes(NamedTuple):
-    """The tubes, site by site in the order in which they were opened; count (sites,) is how many each site filled."""
+    """The tubes, site by site in the order in which they were opened; n_filled (sites,) are those of each site."""
 
-    count: NDArray[np.int64]
+    n_filled: NDArray[np.int64]
     members: NDArray[np.int32]
     closed: Floats
     left: Floats
@@ -121,7 +121,7 @@ class LineRun:
         return np.asarray((self.resulted[chosen] - started[chosen]) / 60.0)
 
     def turnaround(self, quantiles: Sequence[float] = (0.5, 0.9, 0.99), *, since: Since = "swab") -> pd.DataFrame:
-        """Return the hours from swab to result of people: ``way``, ``people``, ``mean``, quantiles as ``p50``, ``max``."""
+        """Return hours from swab to result: ``way``, ``people``, ``mean``, the quantiles as ``p50``, ``max``."""
         rows = []
         for way in WAYS:
             hours = self.hours(since=since, way=way)
@@ -132,7 +132,7 @@ class LineRun:
         return pd.DataFrame(rows)
 
     def ecdf(self, *, since: Since = "swab", points: int = 201) -> pd.DataFrame:
-        """Return the part of people with a result after so many hours: ``way``, ``hours``, ``share`` of all of the way."""
+        """Return the part of the people of each ``way`` who have a result after so many ``hours``, as ``share``."""
         longest = float(self.hours(since=since).max(initial=0.0))
         grid = np.linspace(0.0, longest, points)
         frames = []
@@ -162,7 +162,7 @@ class LineRun:
         (people for sampling) that ``entered``, ``started`` and ``ended`` in it, ``waiting`` and ``running`` at its end;
         ``busy`` and ``servers`` at work on average, and ``use``, the one by the other (missing where nobody works).
         """
-        edges, n = self._edges()
+        edges, _ = self._edges()
         worked = steps.sampling_steps(self.line).hours(60.0 * edges)
         frames = [
             self._stage(None, "sampling", self.counts.people, self.counts.busy, self.line.sites.count * worked),
@@ -239,7 +239,7 @@ class LineRun:
         for lab in self.labs:
             moved = moved + lab.ledger.specimens.sum(axis=0)
         n = int(np.flatnonzero(moved).max(initial=0)) + 1
-        return np.arange(n + 1) * self.line.grid_minutes / 60.0, n
+        return np.arange(n + 1, dtype=np.float64) * self.line.grid_minutes / 60.0, n
 
     def events(self) -> pa.Table:
         """Return every passage that began: who, where, since when waiting, start and end in minutes.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from poolkit.kernels import line_chance as chance
 from poolkit.kernels import line_lab, line_sites
-from poolkit.planning.line.description import Lab, Line
+from poolkit.planning.line.description import Laboratory, Line
 from poolkit.planning.line.stages import SPREADS, Shift, Stage, Team
 
 Floats = NDArray[np.float64]
@@ -62,7 +62,11 @@ def at_work(
     days = range(-1, int(horizon_hours // 24.0) + 2) if shifts else range(0)
     edges = {0.0, opens_hour * 60.0}
     edges |= {hour * 60.0 for team in teams for hour in (team.from_hour, team.to_hour)}
-    turns = [(shift, (24.0 * day + shift.from_hour) * 60.0, (24.0 * day + shift.to_hour) * 60.0) for day in days for shift in shifts]
+    turns = [
+        (shift, (24.0 * day + shift.from_hour) * 60.0, (24.0 * day + shift.to_hour) * 60.0)
+        for day in days
+        for shift in shifts
+    ]
     edges |= {edge for _, start, end in turns for edge in (start, end)}
     times = np.array(sorted(edge for edge in edges if 0.0 <= edge < np.inf))
     staffed = np.full(times.size, servers, np.int64)
@@ -84,7 +88,7 @@ def sampling_steps(line: Line) -> Steps:
     return at_work(sites.tables, sites.shifts, sites.teams, opens_hour=0.0, horizon_hours=line.horizon_hours)
 
 
-def stage_steps(line: Line, lab: Lab, stage: Stage) -> Steps:
+def stage_steps(line: Line, lab: Laboratory, stage: Stage) -> Steps:
     """Return the servers at work at a stage of a laboratory."""
     opens = lab.opens_hour
     return at_work(stage.servers, stage.shifts, stage.teams, opens_hour=opens, horizon_hours=line.horizon_hours)
@@ -153,7 +157,7 @@ def site_times(line: Line) -> line_sites.Times:
     )
 
 
-def bench_of(lab: Lab, number: int, seed: int) -> line_lab.Bench:
+def bench_of(lab: Laboratory, number: int, seed: int) -> line_lab.Bench:
     """Return the stages of a laboratory."""
     stages, names = lab.stages, [stage.name for stage in lab.stages]
     items = [stock.item for stock in lab.stocks]
@@ -182,7 +186,7 @@ def bench_of(lab: Lab, number: int, seed: int) -> line_lab.Bench:
     )
 
 
-def asked_of(line: Line, lab: Lab) -> line_lab.Asked:
+def asked_of(line: Line, lab: Laboratory) -> line_lab.Asked:
     """Return what a laboratory does with reactive pools."""
     names = [stage.name for stage in lab.stages]
     kept = line.rules.positive_pool == "retest"
@@ -196,7 +200,7 @@ def asked_of(line: Line, lab: Lab) -> line_lab.Asked:
     )
 
 
-def calendar_of(line: Line, lab: Lab) -> line_lab.Calendar:
+def calendar_of(line: Line, lab: Laboratory) -> line_lab.Calendar:
     """Return the shifts and deliveries of a laboratory in order of time."""
     rows = []
     for k, stage in enumerate(lab.stages):
