@@ -54,12 +54,12 @@ def plan(
 def _refuse_picture(picture: Path | None) -> None:
     if picture is None:
         return
+    from importlib.util import find_spec  # noqa: PLC0415
+
     problems = []
     if picture.suffix.lower() not in _PICTURES:
         problems.append(Problem("suffix", f"expected one of {', '.join(_PICTURES)}, found {picture.suffix!r}"))
-    try:
-        import matplotlib as _  # noqa: PLC0415
-    except ModuleNotFoundError:
+    if find_spec("matplotlib") is None:
         problems.append(Problem("matplotlib", "not installed: pip install 'poolkit[plot]'"))
     if problems:
         raise FormatError(f"{picture}: cannot be drawn", problems)
@@ -132,13 +132,19 @@ def _sheets(made: "CampaignPlan", document: dict[str, Any]) -> list["Sheet"]:
     facts = sheet(made.scenario.title, "", "value", "unit", numbers=("value",))
     for row in document["facts"]:
         facts.add_row(row["fact"], _said(row["value"], row["unit"]), row["unit"])
-    names = ("persons a day", "use")
-    stages = sheet("What each stage can take", "stage", *names, "", numbers=names)
+    names = ("servers", "persons a day", "use %", "last through, h")
+    stages = sheet("What each stage can take, use while persons come", "stage", *names, "", numbers=names)
     for row in document["capacity"]:
-        use = "" if row["use"] is None else f"{100.0 * row['use']:.0f} %"
-        stages.add_row(row["stage"], _said(row["people_a_day"], ""), use, "binds" if row["binding"] else "")
-    names = ("degree", "most waiting", "at hour", "wait h", "longest wait h")
-    matched = sheet("How the stages match", "from", "to", *names, "", numbers=names)
+        stages.add_row(
+            row["stage"],
+            _said(row["servers"], ""),
+            _said(row["people_a_day"], ""),
+            "-" if row["use"] is None else f"{100.0 * row['use']:.0f}",
+            _said(row["finish_hour"], "h"),
+            "binds" if row["binding"] else "",
+        )
+    headings = ("degree", "most waiting", "at hour", "wait h", "longest wait h")
+    matched = sheet("How the stages match", "from", "to", *headings, "", numbers=headings)
     for row in document["stages"]:
         figures = (row["peak_backlog"], row["peak_hour"], row["lag_at_peak_hours"], row["longest_lag_hours"])
         units = ("persons", "h", "h", "h")
@@ -160,13 +166,16 @@ def _said(value: float | None, unit: str) -> str:
 
 def _notes(document: dict[str, Any]) -> list[str]:
     facts = {row["name"]: row["value"] for row in document["facts"]}
-    asked, last = f"{facts['deadline_hours']:g} h asked for", facts["last_hour"]
+    deadline, last, tested = facts["deadline_hours"], facts["last_hour"], facts["tested_hour"]
     if document["meets_deadline"]:
-        verdict = f"everybody has a result within the {asked}"
+        verdict = f"everybody has a result within the {deadline:g} h asked for"
     elif last is None:
-        verdict = f"not everybody has a result: {document['binding']} binds"
+        verdict = f"not everybody has a result at the horizon: {document['binding']} binds"
+    elif tested is not None and tested <= deadline:
+        late = f"the last retest or recollection is {last - deadline:.1f} h late"
+        verdict = f"everybody is tested once within the {deadline:g} h asked for; {late}"
     else:
-        verdict = f"{last - facts['deadline_hours']:.1f} h later than the {asked}: {document['binding']} binds"
+        verdict = f"{last - deadline:.1f} h later than the {deadline:g} h asked for: {document['binding']} binds"
     unverified = document["unverified"]
     count = f"{len(unverified)} of {len(document['assumptions'])} values are not verified"
     return [verdict, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]

@@ -3,15 +3,6 @@
 from poolkit.planning.campaign import CampaignPlan, build_line, plan_campaign, plot_campaign
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
-from poolkit.planning.matching import match_stages, matching, plot_matching
-from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
-from poolkit.planning.scenarios import Scenario, lab_kinds, norms, read_changes, scenario, scenario_names
-from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
-
-__all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
-__all__ += ["Scenario", "lab_kinds", "norms", "read_changes", "scenario", "scenario_names"]
-__all__ += ["FittedRate", "fit_rate", "match_stages", "matching", "plot_fit_rate", "plot_matching"]
-__all__ += ["CampaignPlan", "build_line", "plan_campaign", "plot_campaign"]
 from poolkit.planning.line import (
     Arrivals,
     Courier,
@@ -26,6 +17,9 @@ from poolkit.planning.line import (
     simulate_line,
     simulate_lines,
 )
+from poolkit.planning.matching import match_stages, matching, plot_matching
+from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
+from poolkit.planning.scenarios import Scenario, lab_kinds, norms, read_changes, scenario, scenario_names
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
 __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
@@ -43,4 +37,23 @@ __all__ += [
     "Team",
     "simulate_line",
     "simulate_lines",
+]
+
+__all__ += [
+    "CampaignPlan",
+    "FittedRate",
+    "Scenario",
+    "build_line",
+    "fit_rate",
+    "lab_kinds",
+    "match_stages",
+    "matching",
+    "norms",
+    "plan_campaign",
+    "plot_campaign",
+    "plot_fit_rate",
+    "plot_matching",
+    "read_changes",
+    "scenario",
+    "scenario_names",
 ]

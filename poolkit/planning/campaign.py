@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from poolkit.drawing import INK
 from poolkit.errors import DesignError, Problem
-from poolkit.planning.line import Arrivals, Courier, Lab, Line, LineRun, Shift, Sites, simulate_line
+from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, LineRun, Shift, Sites, capacity, simulate_line
 from poolkit.planning.line.defaults import STAGES
 from poolkit.planning.matching import match_stages, plot_matching
 from poolkit.planning.scenarios.complete import complete
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PASSED = ("sampled", "delivered", "tested", "resulted")
-# The stages of `defaults.STAGES` are sized for so many tubes a day; those without a machine of their own grow with them.
+# The default stages are sized for so many tubes a day; those without a machine of the scenario grow with its tubes.
 _TUBES_A_DAY = 100_000.0
 _MOST_LABS = 200
+_MACHINES = {"extraction": ("extractors", "extraction_minutes"), "amplification": ("cyclers", "pcr_minutes")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,9 @@ class CampaignPlan:
     run : LineRun
         The run, with all its frames.
     capacity : pandas.DataFrame
-        What each stage can take before anything is run, of `capacity`.
+        What each stage can take, before anything is run: ``stage``, ``servers``, ``load`` and ``an_hour`` (specimens),
+        largest ``backlog``, ``people_a_day``, ``finish_hour``, ``use`` (above 1 a backlog grows while persons come) and
+        ``binding``; of `capacity`, all laboratories together.
     stages : pandas.DataFrame
         Degree, backlog and lag of each stage in the run, of `match_stages`.
     turnaround : pandas.DataFrame
@@ -65,7 +68,7 @@ class CampaignPlan:
 
     @property
     def binding(self) -> str:
-        """The stage that can take the fewest persons a day."""
+        """The stage whose capacity is used most."""
         return str(self.capacity.loc[self.capacity["binding"], "stage"].iloc[0])
 
     @property
@@ -113,9 +116,11 @@ class CampaignPlan:
             ``name``, ``value``, ``unit``, ``source``, ``verified``; the stages of the laboratory among them.
         """
         stages = {
-            stage.name: Value(stage.servers, stage.source or "assumed: sized to keep up", "[A]" not in stage.source)
+            f"servers of {stage.name}": Value(
+                stage.servers, f"assumed: sized to keep up; {stage.source}", verified=False
+            )
             for stage in self.line.labs[0].stages
-            if stage.name not in ("extraction", "amplification")
+            if stage.name not in _MACHINES
         }
         return assumptions({**self.values, **stages})
 
@@ -130,8 +135,8 @@ class CampaignPlan:
         Returns
         -------
         pandas.DataFrame
-            ``name``, ``fact`` (for people), ``value`` (missing where there is none) and ``unit``, first who is tested, then when everybody has
-            a result, then who waits where.
+            ``name``, ``fact`` (for people), ``value`` (missing where there is none) and ``unit``: first who is tested,
+            then when everybody has a result, then who waits where.
         """
         everybody = self.turnaround[self.turnaround["way"] == "all"].iloc[0]
         worst = self.stages[self.stages["worst"]].iloc[0]
@@ -187,8 +192,8 @@ def plan_campaign(what: "Scenario | str | os.PathLike[str]", *, seed: int = 0, *
 
     Notes
     -----
-    See `build_line` for what becomes of the values. Hour 0 is the first swab. The cost is that of `simulate_line`, about
-    a fifth of a second for a million persons.
+    See `build_line` for what becomes of the values. Hour 0 is the first swab. The cost is that of `simulate_line`,
+    about a fifth of a second for a million persons.
 
     References
     ----------
@@ -196,7 +201,7 @@ def plan_campaign(what: "Scenario | str | os.PathLike[str]", *, seed: int = 0, *
 
     Examples
     --------
-    >>> plan = plan_campaign("dalian-like", people=20_000, sites=8, tables=32, days_planned=1, labs=1)
+    >>> plan = plan_campaign("dalian-like", people=4_000, sites=4, tables=16, labs=1, deadline_hours=80)
     >>> plan.binding, plan.meets_deadline
     ('sampling', True)
     """
@@ -205,7 +210,7 @@ def plan_campaign(what: "Scenario | str | os.PathLike[str]", *, seed: int = 0, *
     line = _line(values)
     run = simulate_line(line, seed=seed)
     stages = match_stages(run.curves(), stages=PASSED)
-    return CampaignPlan(changed, values, line, run, capacity(line), stages, run.turnaround())
+    return CampaignPlan(changed, values, line, run, _by_stage(capacity(line)), stages, run.turnaround())
 
 
 def build_line(what: "Scenario | str | os.PathLike[str]", **changes: float | str) -> Line:
@@ -266,7 +271,7 @@ def plot_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes":
 
     Examples
     --------
-    >>> plan = plan_campaign("dalian-like", people=20_000, sites=8, tables=32, days_planned=1, labs=1)
+    >>> plan = plan_campaign("dalian-like", people=4_000, sites=4, tables=16, labs=1)
     >>> plot_campaign(plan).get_title()
     'A city like Dalian, more than a million a day'
     """
@@ -322,7 +327,7 @@ def _profile(days: float, hours_open: float) -> tuple[tuple[float, float], ...]:
     return tuple(profile)
 
 
-def _lab(values: Mapping[str, Value], place: int, n_labs: int) -> Lab:
+def _lab(values: Mapping[str, Value], place: int, n_labs: int) -> Laboratory:
     """Return one of the laboratories, with its part of all machines."""
     machines = {name: _part(int(values[name].value), place, n_labs) for name in ("extractors", "cyclers")}
     linger, plate = float(values["linger_minutes"].value), int(values["tubes_a_plate"].value)
@@ -332,32 +337,38 @@ def _lab(values: Mapping[str, Value], place: int, n_labs: int) -> Lab:
     size = max(per_minute * 1440.0 / _TUBES_A_DAY, 1e-9)
     stages = []
     for stage in STAGES:
-        minutes = stage.minutes
-        if stage.name == "extraction":
-            servers, minutes = machines["extractors"], float(values["extraction_minutes"].value)
-            stage = replace(stage, controls=96 - plate, linger_minutes=linger, source=values["extractors"].source)
-        elif stage.name == "amplification":
-            servers, minutes = machines["cyclers"], float(values["pcr_minutes"].value)
-            stage = replace(stage, controls=96 - plate, linger_minutes=linger, source=values["cyclers"].source)
+        if stage.name in _MACHINES:
+            machine, minutes = _MACHINES[stage.name]
+            own: dict[str, Any] = {
+                "servers": machines[machine],
+                "minutes": float(values[minutes].value),
+                "controls": 96 - plate,
+                "linger_minutes": linger,
+                "source": values[machine].source,
+            }
         else:
             # A fifth more than keeps up, since it must not bind.
-            servers = max(1, ceil(1.2 * stage.servers * size))
+            own = {"servers": max(1, ceil(1.2 * stage.servers * size))}
             if stage.name == "inactivation":
-                minutes = float(values["inactivation_minutes"].value)
-        stages.append(replace(stage, servers=servers, minutes=minutes, shifts=shifts))
+                own["minutes"] = float(values["inactivation_minutes"].value)
+        stages.append(replace(stage, shifts=shifts, **own))
     name = "laboratory" if n_labs == 1 else f"laboratory {place + 1}"
-    return Lab(name, tuple(stages), share=max(float(machines["cyclers"]), 1e-9))
+    return Laboratory(name, tuple(stages), share=max(float(machines["cyclers"]), 1e-9))
 
 
 def _part(count: int, place: int, n_labs: int) -> int:
     return count // n_labs + (place < count % n_labs)
 
 
-def capacity(line: Line) -> pd.DataFrame:
-    rows = [("sampling", line.sites.an_hour * 24.0)]
-    for k, stage in enumerate(line.labs[0].stages):
-        rows.append((stage.name, sum(lab.stages[k].an_hour for lab in line.labs) * 24.0 * line.pool_size))
-    table = pd.DataFrame(rows, columns=["stage", "people_a_day"])
-    table["use"] = float("nan")
-    table["binding"] = table.index == table["people_a_day"].idxmin()
-    return table
+def _by_stage(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the capacity of each stage of all laboratories together."""
+    table = table.assign(people_a_day=24.0 * table["people_an_hour"])
+    summed = {name: (name, "sum") for name in ("servers", "load", "an_hour", "backlog")}
+    # The line can take what each laboratory's part of it allows.
+    found = table.groupby("stage", sort=False).agg(
+        **summed, people_a_day=("people_a_day", "min"), finish_hour=("finish_hour", "max")
+    )
+    found = found.reset_index()
+    found["use"] = found["load"] / found["an_hour"]
+    found["binding"] = found.index == found["use"].fillna(-1.0).idxmax()
+    return found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from poolkit.planning import fit_rate, match_stages, scenario
-from poolkit.planning.line import Arrivals, Courier, Lab, Line, Sites, Stage, simulate_line
+from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, Sites, Stage, simulate_line
 
 
 def at_once(arrivals, *, travel_minutes, machines, tubes_an_hour, minutes):
@@ -17,7 +17,7 @@ def at_once(arrivals, *, travel_minutes, machines, tubes_an_hour, minutes):
         arrivals=arrivals,
         sites=Sites(2, tables=2000, minutes=0.01, spread="fixed", tube_linger_minutes=30.0),
         courier=Courier(headway_minutes=10.0, travel_minutes=travel_minutes),
-        labs=(Lab(stages=(test,)),),
+        labs=(Laboratory(stages=(test,)),),
         prevalence=0.0,
         horizon_hours=240.0,
     )

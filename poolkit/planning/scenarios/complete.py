@@ -63,10 +63,12 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "pool_size" not in values:
         values["pool_size"] = Value(typical["pool_size"], f"assumed as in {DEFAULT}", verified=False)
     if "days_planned" not in values:
-        values["days_planned"] = values.get("days") or Value(
-            2.0 if people < 5_000_000 else 3.0,
-            "assumed: 2 days below 5 million, else 3, 2nd edition, Sep 2021",
-            verified=False,
+        rule = "assumed: 2 days below 5 million, else 3, 2nd edition, Sep 2021"
+        took = values.get("days")
+        values["days_planned"] = (
+            Value(took.value, f"assumed: as long as it took; {took.source}", verified=False)
+            if took
+            else Value(2.0 if people < 5_000_000 else 3.0, rule, verified=False)
         )
     days = float(values["days_planned"].value)
     if "deadline_hours" not in values or values["days_planned"].source == CHANGED != values["deadline_hours"].source:
@@ -109,8 +111,8 @@ def _laboratories(values: dict[str, Value], typical: Scenario) -> dict[str, Valu
     for name, minutes in (("extractors", "extraction_minutes"), ("cyclers", "pcr_minutes")):
         if name in values:
             found[name] = values[name]
-        elif machines[name] is not None:
-            found[name] = Value(labs * int(machines[name]), source, verified=True)
+        elif (each := machines[name]) is not None:
+            found[name] = Value(labs * int(each), source, verified=True)
         else:
             a_run = float(values[minutes].value)
             needed = ceil(tubes * a_run / (60.0 * hours * float(values["tubes_a_plate"].value)) - 1e-9)
