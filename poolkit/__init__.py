@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from poolkit.lab import Lab
     from poolkit.pipeline import process
     from poolkit.planning import compare_designs
+    from poolkit.planning.campaign import (
+        CampaignPlan,
+        build_line,
+        plan_campaign,
+        plot_campaign,
+    )
     from poolkit.planning.line import (
         Arrivals,
         Courier,
@@ -48,6 +54,23 @@ if TYPE_CHECKING:
         Team,
         simulate_line,
         simulate_lines,
+    )
+    from poolkit.planning.matching import (
+        match_stages,
+        matching,
+        plot_matching,
+    )
+    from poolkit.planning.rate import (
+        FittedRate,
+        fit_rate,
+        plot_fit_rate,
+    )
+    from poolkit.planning.scenarios import (
+        Scenario,
+        lab_kinds,
+        norms,
+        scenario,
+        scenario_names,
     )
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
@@ -95,6 +118,12 @@ _ROOMS = {
     "lab": ("Lab",),
     "pipeline": ("process",),
     "planning": ("compare_designs",),
+    "planning.campaign": (
+        "CampaignPlan",
+        "build_line",
+        "plan_campaign",
+        "plot_campaign",
+    ),
     "planning.line": (
         "Arrivals",
         "Courier",
@@ -108,6 +137,23 @@ _ROOMS = {
         "Team",
         "simulate_line",
         "simulate_lines",
+    ),
+    "planning.matching": (
+        "match_stages",
+        "matching",
+        "plot_matching",
+    ),
+    "planning.rate": (
+        "FittedRate",
+        "fit_rate",
+        "plot_fit_rate",
+    ),
+    "planning.scenarios": (
+        "Scenario",
+        "lab_kinds",
+        "norms",
+        "scenario",
+        "scenario_names",
     ),
     "plates": ("layout_plates",),
     "pooling": (
@@ -144,6 +190,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "Arrivals",
     "Assay",
+    "CampaignPlan",
     "Candidates",
     "ControlError",
     "Courier",
@@ -154,6 +201,7 @@ __all__ = [
     "Estimate",
     "Estimated",
     "Failures",
+    "FittedRate",
     "FormatError",
     "History",
     "KeyRing",
@@ -166,6 +214,7 @@ __all__ = [
     "PoolkitError",
     "Protocol",
     "ProtocolError",
+    "Scenario",
     "SchemaError",
     "Shift",
     "Sites",
@@ -175,6 +224,7 @@ __all__ = [
     "TraceError",
     "__version__",
     "adaptive_tests",
+    "build_line",
     "check_proof",
     "compare_designs",
     "conform",
@@ -184,11 +234,20 @@ __all__ = [
     "estimate",
     "find_discordant",
     "fit_dilution",
+    "fit_rate",
     "hierarchical_tests",
+    "lab_kinds",
     "layout_plates",
     "load_protocol",
+    "match_stages",
+    "matching",
     "next_pools",
     "next_stage_pools",
+    "norms",
+    "plan_campaign",
+    "plot_campaign",
+    "plot_fit_rate",
+    "plot_matching",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
@@ -197,6 +256,8 @@ __all__ = [
     "rank_candidates",
     "read_day",
     "read_instrument",
+    "scenario",
+    "scenario_names",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
