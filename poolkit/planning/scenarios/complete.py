@@ -74,7 +74,8 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "deadline_hours" not in values or values["days_planned"].source == CHANGED != values["deadline_hours"].source:
         values["deadline_hours"] = Value(24.0 * days, "computed: the days planned", verified=False)
     if "sampling_days" not in values or values["days_planned"].source == CHANGED != values["sampling_days"].source:
-        values["sampling_days"] = Value(days, "assumed: all days planned", verified=False)
+        half = "assumed: the last half day is left for the last results"
+        values["sampling_days"] = Value(max(0.5, days - 0.5), half, verified=False)
     for name, share in (("sites", 3000.0), ("tables", 800.0)):
         if name not in values:
             values[name] = Value(

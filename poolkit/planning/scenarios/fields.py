@@ -28,7 +28,7 @@ class Field(NamedTuple):
 FIELDS = {
     "people": Field(int, "persons", "Persons to be tested once.", 1),
     "days_planned": Field(float, "days", "Days in which everybody was to be tested.", 0.01, 1000),
-    "sampling_days": Field(float, "days", "Days on which swabs are taken, where these are fewer.", 0.01, 1000),
+    "sampling_days": Field(float, "days", "Days from the first swab to the last.", 0.01, 1000),
     "days": Field(float, "days", "Days that it took.", 0.01, 1000),
     "deadline_hours": Field(float, "h", "Hours asked for from the first swab to the last result.", 0.1, 20_000),
     "samples": Field(int, "samples", "Samples counted in all, over all rounds."),

@@ -46,7 +46,7 @@ def test_what_the_planner_changes_comes_first():
     assert (changed["labs"].value, changed["lab_kind"].value) == (3, "falcon")
     assert machines("shijiazhuang-2021-01", lab_kind="van-yutu")["cyclers"] == 3
     values = complete(scenario("dalian-like").changed(days_planned=1.0))
-    assert (values["deadline_hours"].value, values["sampling_days"].value) == (24.0, 1.0)
+    assert (values["deadline_hours"].value, values["sampling_days"].value) == (24.0, 0.5)
     values = complete(scenario("dalian-like").changed(days_planned=1.0, deadline_hours=30.0))
     assert values["deadline_hours"].value == 30.0
     assert values["deadline_hours"].source == CHANGED
@@ -64,7 +64,7 @@ def test_machines_are_shared_evenly():
     ("days", "hours_open", "profile"),
     [
         (1.0, 18.0, [(0.0, 1.0), (18.0, 0.0)]),
-        (1.5, 10.0, [(0.0, 1.0), (10.0, 0.0), (24.0, 1.0), (29.0, 0.0)]),
+        (1.5, 10.0, [(0.0, 1.0), (10.0, 0.0), (24.0, 0.5), (29.0, 0.0)]),
         (2.0, 24.0, [(0.0, 1.0), (48.0, 0.0)]),
         (0.5, 24.0, [(0.0, 1.0), (12.0, 0.0)]),
     ],
