@@ -14,8 +14,15 @@ from poolkit.planning.line import (
     Stage,
     Stock,
     Team,
+    allen_cunneen,
+    batch_forming_delay,
+    capacity,
+    erlang_c,
+    fluid_backlog,
+    littles_law,
     simulate_line,
     simulate_lines,
+    wait_exceeds,
 )
 from poolkit.planning.matching import match_stages, matching, plot_matching
 from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
@@ -35,8 +42,15 @@ __all__ += [
     "Stage",
     "Stock",
     "Team",
+    "allen_cunneen",
+    "batch_forming_delay",
+    "capacity",
+    "erlang_c",
+    "fluid_backlog",
+    "littles_law",
     "simulate_line",
     "simulate_lines",
+    "wait_exceeds",
 ]
 
 __all__ += [
