@@ -14,6 +14,7 @@ from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, LineRun, 
 from poolkit.planning.line.defaults import STAGES
 from poolkit.planning.matching import match_stages, plot_matching
 from poolkit.planning.scenarios.complete import complete
+from poolkit.planning.scenarios.fields import RECORDED
 from poolkit.planning.scenarios.load import scenario
 from poolkit.planning.scenarios.records import Scenario, Value, assumptions
 
@@ -122,7 +123,8 @@ class CampaignPlan:
             for stage in self.line.labs[0].stages
             if stage.name not in _MACHINES
         }
-        return assumptions({**self.values, **stages})
+        used = {name: value for name, value in self.values.items() if name not in RECORDED}
+        return assumptions({**used, **stages})
 
     def _tested_hour(self) -> float:
         curves = self.run.curves()
@@ -239,7 +241,7 @@ def build_line(what: "Scenario | str | os.PathLike[str]", **changes: float | str
     Persons come evenly in the hours in which sites are open, on each of the days planned. Machines are those of the
     kind of laboratory, or what the quoted capacity asks for at the minutes a run; extraction and amplification have
     them, all other stages of the laboratory are sized to keep up. What a scenario does not tell is taken from the norms
-    or from the scenario dalian-like.
+    or from the scenario dalian-like. Every site has the same whole number of tables.
 
     References
     ----------

@@ -9,6 +9,7 @@ from matplotlib import pyplot
 
 from poolkit import DesignError
 from poolkit.planning import build_line, plan_campaign, plot_campaign, simulate_line
+from poolkit.planning.scenarios.fields import RECORDED
 
 mpl.use("Agg")
 
@@ -68,7 +69,8 @@ def test_a_stage_that_stands_still_leaves_persons_without_a_result():
 
 def test_assumptions_name_everything_that_is_unverified(plan):
     table = plan.assumptions()
-    assert set(plan.values) <= set(table["name"])
+    assert set(plan.values) - RECORDED <= set(table["name"])
+    assert not RECORDED & set(table["name"])
     assert "servers of reception" in set(table["name"])
     unverified = table[~table["verified"]]
     assert {"prevalence", "courier_minutes", "pcr_minutes"} <= set(unverified["name"])

@@ -63,6 +63,23 @@ FIELDS = {
     "rounds": Field(int, "rounds", "Rounds in which everybody was tested.", 1, 1000),
 }
 
+# What happened or who was there, kept for the record: no plan changes with it.
+RECORDED = frozenset(
+    {
+        "days",
+        "samples",
+        "samples_a_day",
+        "positives",
+        "samplers",
+        "site_staff",
+        "lab_staff",
+        "support_people",
+        "support_instruments",
+        "support_kits",
+        "rounds",
+    }
+)
+
 
 def out_of_range(name: str, value: Any) -> str:
     """Say what is wrong with a value, or nothing.

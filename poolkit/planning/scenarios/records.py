@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from poolkit.errors import DesignError, Problem
-from poolkit.planning.scenarios.fields import FIELDS, out_of_range
+from poolkit.planning.scenarios.fields import FIELDS, RECORDED, out_of_range
 
 CHANGED = "changed by the planner"
 
@@ -174,7 +174,7 @@ class Scenario:
         Raises
         ------
         DesignError
-            When a name is unknown or a value is out of range; every one is named.
+            When a name is unknown, a value is out of range or only for the record; every one is named.
 
         Examples
         --------
@@ -185,7 +185,7 @@ class Scenario:
           - labs: must be from 1 to 100000 labs, found 0
           - cars: unknown; there are ...
         """
-        problems = [each for name, value in changes.items() for each in check(name, value)]
+        problems = [each for name, value in changes.items() for each in _check_change(name, value)]
         if problems:
             raise DesignError(f"not a change of {self.name}", problems)
         new = {name: Value(value, CHANGED, verified=True) for name, value in changes.items()}
@@ -218,7 +218,7 @@ def read_changes(texts: Sequence[str]) -> dict[str, int | float | str]:
     Raises
     ------
     DesignError
-        When one is not written so, unknown, told twice or out of range; every one is named.
+        When one is not written so, unknown, told twice, out of range or only for the record; every one is named.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def read_changes(texts: Sequence[str]) -> dict[str, int | float | str]:
             changes[name] = written if kind is str else kind(written.replace("_", "").replace(",", ""))
         except ValueError:
             changes[name] = written
-        problems += check(name, changes[name])
+        problems += _check_change(name, changes[name])
     if problems:
         raise DesignError("not changes of a scenario", problems)
     return changes
@@ -256,11 +256,22 @@ def assumptions(values: Mapping[str, Value]) -> pd.DataFrame:
     return table.sort_values("verified", kind="stable", ignore_index=True)
 
 
+def _check_change(name: str, value: Any) -> list[Problem]:
+    """Return what is wrong with a value that a planner changes."""
+    if name in RECORDED:
+        return [Problem(name, "is only recorded: no plan changes with it")]
+    return check(name, value)
+
+
 def check(name: str, value: Any) -> list[Problem]:
     """Return what is wrong with a value of that name."""
     if name not in FIELDS:
         near = get_close_matches(name, FIELDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FIELDS)}"
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"there are {', '.join(each for each in FIELDS if each not in RECORDED)}"
+        )
         return [Problem(name, f"unknown; {hint}")]
     what = out_of_range(name, value)
     return [Problem(name, what)] if what else []

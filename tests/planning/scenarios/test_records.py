@@ -87,9 +87,10 @@ def test_changes_are_marked_and_wrong_ones_named_at_once():
     assert changed.values["labs"].source == "changed by the planner"
     assert scenario("dalian-like")["labs"] == 3
     with pytest.raises(DesignError) as caught:
-        scenario("dalian-like").changed(lab=5, pool_size=0, people=1.5, lab_kind=3, hours_open="all")
+        scenario("dalian-like").changed(lab=5, samplers=3, pool_size=0, people=1.5, lab_kind=3, hours_open="all")
     assert [str(each) for each in caught.value.problems] == [
         "lab: unknown; did you mean labs?",
+        "samplers: is only recorded: no plan changes with it",
         "pool_size: must be from 1 to 100 persons/tube, found 0",
         "people: must be a whole number, found 1.5",
         "lab_kind: must be text, found 3",
