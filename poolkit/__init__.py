@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         CampaignPlan,
         build_line,
         plan_campaign,
-        plot_campaign,
+        plot_plan_campaign,
     )
     from poolkit.planning.line import (
         Arrivals,
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         fit_rate,
         plot_fit_rate,
     )
+    from poolkit.planning.replay import replay_trace
     from poolkit.planning.scenarios import (
         Scenario,
         lab_kinds,
@@ -129,7 +130,7 @@ _ROOMS = {
         "CampaignPlan",
         "build_line",
         "plan_campaign",
-        "plot_campaign",
+        "plot_plan_campaign",
     ),
     "planning.line": (
         "Arrivals",
@@ -162,6 +163,7 @@ _ROOMS = {
         "fit_rate",
         "plot_fit_rate",
     ),
+    "planning.replay": ("replay_trace",),
     "planning.scenarios": (
         "Scenario",
         "lab_kinds",
@@ -265,9 +267,9 @@ __all__ = [
     "next_stage_pools",
     "norms",
     "plan_campaign",
-    "plot_campaign",
     "plot_fit_rate",
     "plot_matching",
+    "plot_plan_campaign",
     "pool_samples",
     "pool_tubes",
     "pooling_bound",
@@ -276,6 +278,7 @@ __all__ = [
     "rank_candidates",
     "read_day",
     "read_instrument",
+    "replay_trace",
     "scenario",
     "scenario_names",
     "simulate_custody",

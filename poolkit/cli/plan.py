@@ -68,10 +68,10 @@ def _refuse_picture(picture: Path | None) -> None:
 def _draw(made: "CampaignPlan", picture: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - pyplot would ask for a screen
 
-    from poolkit.planning import plot_campaign  # noqa: PLC0415
+    from poolkit.planning import plot_plan_campaign  # noqa: PLC0415
 
     figure = Figure(figsize=(8.5, 4.5), layout="constrained")
-    plot_campaign(made, ax=figure.subplots())
+    plot_plan_campaign(made, ax=figure.subplots())
     figure.savefig(picture, dpi=150)
 
 

@@ -1,6 +1,6 @@
 """Planning: what a design costs and finds before it is run, and which one to take."""
 
-from poolkit.planning.campaign import CampaignPlan, build_line, plan_campaign, plot_campaign
+from poolkit.planning.campaign import CampaignPlan, build_line, plan_campaign, plot_plan_campaign
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
 from poolkit.planning.line import (
@@ -26,6 +26,7 @@ from poolkit.planning.line import (
 )
 from poolkit.planning.matching import match_stages, matching, plot_matching
 from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
+from poolkit.planning.replay import replay_trace
 from poolkit.planning.scenarios import Scenario, lab_kinds, norms, read_changes, scenario, scenario_names
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
@@ -64,10 +65,11 @@ __all__ += [
     "matching",
     "norms",
     "plan_campaign",
-    "plot_campaign",
     "plot_fit_rate",
     "plot_matching",
+    "plot_plan_campaign",
     "read_changes",
+    "replay_trace",
     "scenario",
     "scenario_names",
 ]

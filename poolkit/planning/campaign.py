@@ -256,7 +256,7 @@ def build_line(what: "Scenario | str | os.PathLike[str]", **changes: float | str
     return _line(complete(scenario(what).changed(**changes)))
 
 
-def plot_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes":
+def plot_plan_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes":
     """Draw how many persons had passed each stage, with the deadline and what was observed.
 
     Parameters
@@ -274,7 +274,7 @@ def plot_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes":
     Examples
     --------
     >>> plan = plan_campaign("dalian-like", people=4_000, sites=4, tables=16, labs=1)
-    >>> plot_campaign(plan).get_title()
+    >>> plot_plan_campaign(plan).get_title()
     'A city like Dalian, more than a million a day'
     """
     curves = plan.curves()

@@ -8,7 +8,7 @@ import pytest
 from matplotlib import pyplot
 
 from poolkit import DesignError
-from poolkit.planning import build_line, plan_campaign, plot_campaign, simulate_line
+from poolkit.planning import build_line, plan_campaign, plot_plan_campaign, simulate_line
 from poolkit.planning.scenarios.fields import RECORDED
 
 mpl.use("Agg")
@@ -85,7 +85,7 @@ def test_a_trace_starts_where_the_run_has_as_many_swabs(small):
     dalian = plan_campaign("dalian-2020-12", **people, cyclers=2, extractors=2)
     trace = dalian.trace()
     assert trace["hour"].tolist() == [0.0, 35.0, 77.0]
-    ax = plot_campaign(dalian)
+    ax = plot_plan_campaign(dalian)
     labels = [each.get_label() for each in ax.get_lines()]
     assert "resulted, observed" in labels
     assert ax.get_title() == "Dalian, December 2020"
@@ -95,7 +95,7 @@ def test_a_trace_starts_where_the_run_has_as_many_swabs(small):
 
 
 def test_the_deadline_is_drawn_where_it_is_near(plan):
-    labels = [each.get_label() for each in plot_campaign(plan).get_lines()]
+    labels = [each.get_label() for each in plot_plan_campaign(plan).get_lines()]
     assert ("asked for: 72 h" in labels) == (1.3 * plan.curves()["hour"].iloc[-1] >= 72.0)
     pyplot.close("all")
 

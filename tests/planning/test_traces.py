@@ -1,10 +1,66 @@
 """The simulator against what was observed: Qingdao by one fitted rate, and Shijiazhuang's second round."""
 
+import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib import pyplot
 
-from poolkit.planning import fit_rate, match_stages, scenario
+from poolkit import DesignError
+from poolkit.planning import fit_rate, match_stages, plot_matching, replay_trace, scenario
 from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, Sites, Stage, simulate_line
+
+mpl.use("Agg")
+
+
+def trace_of(name):
+    return scenario(name).traces[0].curves()
+
+
+def seen(curves, hours, stage):
+    return np.interp(hours, curves["hour"], curves[stage])
+
+
+def test_qingdao_by_the_fitted_rate(small):
+    observed = trace_of("qingdao-2020-10")
+    curves = replay_trace(observed, seed=1, share=0.002 if small else 0.05)
+    np.testing.assert_allclose(seen(curves, observed["hour"], "resulted"), observed["resulted"], rtol=0.05)
+    np.testing.assert_allclose(seen(curves, observed["hour"], "sampled"), observed["sampled"], rtol=0.01)
+    wait = match_stages(curves).iloc[0]
+    assert wait["peak_backlog"] == pytest.approx(3_567_943, rel=0.05)
+    assert wait["lag_at_peak_hours"] == pytest.approx(22.5, rel=0.05)
+    ax = plot_matching(curves, trace=observed)
+    assert "resulted, observed" in [each.get_label() for each in ax.get_lines()]
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("pool_size", [1, 7])
+def test_events_and_fluid_agree(pool_size, small):
+    """The line at one rate against the fluid of the same rate, overloaded by day and empty at the end."""
+    hours = np.array([0.0, 6.0, 12.0, 24.0, 30.0])
+    sampled = np.array([2000.0, 9000.0, 20_000.0, 21_000.0, 21_000.0])
+    resulted = np.array([500.0, 5_000.0, 9_500.0, 18_500.0, 20_800.0])
+    trace = pd.DataFrame({"hour": hours, "came": sampled, "done": resulted})
+    given = {"before": "came", "after": "done", "shortest_hours": 3.0}
+    fitted = fit_rate(trace, **given)
+    curves = replay_trace(trace, seed=3, pool_size=pool_size, share=0.2 if small else 1.0, **given)
+    told = fitted.curves
+    # A run and a tube that lingers: an hour of the rate at most.
+    assert np.abs(seen(curves, told["hour"], "done") - told["done"]).max() < 1.1 * fitted.people_an_hour
+    assert curves["done"].iloc[-1] == pytest.approx(21_000, rel=0.01)
+
+
+def test_only_those_who_wait_are_left():
+    trace = pd.DataFrame({"hour": [0.0, 10.0], "sampled": [5000.0, 5000.0], "resulted": [1000.0, 3000.0]})
+    curves = replay_trace(trace, seed=1, share=1.0, shortest_hours=0.0)
+    assert seen(curves, 10.0, "resulted") == pytest.approx(3000, rel=0.05)
+    assert curves["resulted"].iloc[-1] == 5000.0
+
+
+def test_nothing_to_replay():
+    with pytest.raises(DesignError) as caught:
+        replay_trace(trace_of("qingdao-2020-10"), seed=1, share=0.0, pool_size=20)
+    assert [each.where for each in caught.value.problems] == ["share", "pool_size"]
 
 
 def at_once(arrivals, *, travel_minutes, machines, tubes_an_hour, minutes):
@@ -21,36 +77,6 @@ def at_once(arrivals, *, travel_minutes, machines, tubes_an_hour, minutes):
         prevalence=0.0,
         horizon_hours=240.0,
     )
-
-
-def test_qingdao_by_the_fitted_rate(small):
-    scale = 1 / 500 if small else 1 / 20
-    observed = scenario("qingdao-2020-10").traces[0].curves()
-    fitted = fit_rate(observed)
-    # Who waits at the first moment came in time to be worked on then; the others come as they were observed.
-    waiting = observed["sampled"][0] - observed["resulted"][0]
-    start = fitted.shortest_hours
-    rates = np.diff(observed["sampled"]) / np.diff(observed["hour"])
-    profile = [*zip(observed["hour"][:-1] + start, rates, strict=True), (observed["hour"].iloc[-1] + start, 0.0)]
-    came = observed["sampled"].iloc[-1] - observed["sampled"][0]
-    arrivals = Arrivals(round(scale * came), tuple(profile), bursts=((0.0, round(scale * waiting)),), random=False)
-    line = at_once(
-        arrivals,
-        # Of many laboratories not all runs begin together, so that most of the shortest time goes before a short run.
-        travel_minutes=60.0 * start - 35.0,
-        machines=10,
-        tubes_an_hour=scale * fitted.people_an_hour / 10.0,
-        minutes=30.0,
-    )
-    curves = simulate_line(line, seed=1).curves()
-    hours = observed["hour"] + start
-    resulted = observed["resulted"][0] + np.interp(hours, curves["hour"], curves["resulted"]) / scale
-    np.testing.assert_allclose(resulted, observed["resulted"], rtol=0.05)
-    sampled = observed["resulted"][0] + np.interp(hours, curves["hour"], curves["sampled"]) / scale
-    np.testing.assert_allclose(sampled, observed["sampled"], rtol=0.01)
-    wait = match_stages(curves[curves["hour"] >= start], stages=["sampled", "resulted"]).iloc[0]
-    assert wait["peak_backlog"] / scale == pytest.approx(3_567_943, rel=0.05)
-    assert wait["lag_at_peak_hours"] == pytest.approx(22.5, rel=0.05)
 
 
 def test_shijiazhuang_sampled_delivered_tested(small):
