@@ -85,13 +85,15 @@ def test_little_holds_at_each_stage(small):
         Stage("extraction", 3, minutes=30.0, slots=48, controls=1, linger_minutes=10.0),
         PLATE,
     )
-    line = a_line(2_000 if small else 20_000, stages, grid_minutes=1.0, prevalence=0.0)
+    line = a_line(1_500 if small else 20_000, stages, grid_minutes=0.1, horizon_hours=40.0, prevalence=0.0)
     run = simulate_line(line, seed=8, events=True)
     events = run.events().to_pandas()
     for stage, of_stage in run.stages().groupby("stage"):
         mine = events[events["stage"] == stage]
         minutes = (mine["end"] - mine["enter"]).sum()
-        assert (of_stage["waiting"] + of_stage["running"]).sum() * 1.0 == pytest.approx(minutes, rel=0.05), stage
+        present = (of_stage["waiting"] + of_stage["running"]).sum() * line.grid_minutes
+        # Who comes and goes is counted at the ends of bins: each may be a bin off.
+        assert present == pytest.approx(minutes, abs=line.grid_minutes * len(mine)), stage
 
 
 @pytest.mark.parametrize("stage", ["sampling", "reception"])
@@ -235,7 +237,7 @@ def test_nothing_starts_outside_shifts():
 
 
 def test_breakdowns_take_their_part_of_the_time(small):
-    n = 3_000 if small else 30_000
+    n = 2_000 if small else 30_000
     broken = Stage("reading", 2, minutes=1.0, reads=True, breakdown_minutes=50.0, repair_minutes=25.0)
     line = a_line(n, (broken,), pool_size=1, prevalence=0.0, horizon_hours=1_000.0)
     run = simulate_line(line, seed=5)
@@ -247,16 +249,16 @@ def test_breakdowns_take_their_part_of_the_time(small):
 
 def test_a_mobile_laboratory_arrives_and_support_comes():
     labs = (Laboratory("fixed", (PLATE,)), Laboratory("van", (PLATE,), opens_hour=2.5, share=3.0))
-    line = a_line(6_000, labs=labs, prevalence=0.0)
+    line = a_line(2_500, labs=labs, prevalence=0.0)
     run = simulate_line(line, seed=1, events=True)
     events = run.events().to_pandas()
     assert events[events["lab"] == 1]["start"].min() >= 150.0
     late = run.tubes.arrives >= 150.0
     assert (run.tubes.lab[~late] == 0).all()
     assert (run.tubes.lab[late] == 1).mean() == pytest.approx(0.75, abs=0.05)
-    helped = replace(PLATE, teams=(Team(3, 1.0, 6.0),), servers=1)
-    alone = replace(PLATE, servers=1)
-    lasts = [simulate_line(a_line(6_000, (each,)), seed=1).last_hour for each in (helped, alone)]
+    helped = replace(PLATE, teams=(Team(3, 1.0, 6.0),), servers=1, slots=12)
+    alone = replace(PLATE, servers=1, slots=12)
+    lasts = [simulate_line(a_line(3_000, (each,)), seed=1).last_hour for each in (helped, alone)]
     assert lasts[0] < lasts[1]
 
 
@@ -289,12 +291,20 @@ def test_couriers_take_no_more_than_they_can():
     ],
 )
 def test_quoted_capacities_follow_from_machine_times(cyclers, extractors, minutes, quoted, shifts, small):
-    # The press counts 96 places a plate. The large laboratory is an eighth of itself where the suite is slow.
-    scale = 8 if small and cyclers == 64 else 1
-    cyclers, quoted, extractors = cyclers // scale, quoted // scale, -(-extractors // scale)
+    # The press counts 96 places a plate; plates of a twelfth do the same for fewer tubes where the suite is slow.
+    scale = 12 if small else 1
+    quoted //= scale
     stages = (
-        Stage("extraction", extractors, minutes=minutes[0], slots=96, linger_minutes=30.0, shifts=shifts),
-        Stage("amplification", cyclers, minutes=minutes[1], slots=96, linger_minutes=30.0, shifts=shifts, reads=True),
+        Stage("extraction", extractors, minutes=minutes[0], slots=96 // scale, linger_minutes=30.0, shifts=shifts),
+        Stage(
+            "amplification",
+            cyclers,
+            minutes=minutes[1],
+            slots=96 // scale,
+            linger_minutes=30.0,
+            shifts=shifts,
+            reads=True,
+        ),
     )
     n = round(2.2 * quoted)
     line = Line(
