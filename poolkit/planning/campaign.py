@@ -27,6 +27,9 @@ PASSED = ("sampled", "delivered", "tested", "resulted")
 # The default stages are sized for so many tubes a day; those without a machine of the scenario grow with its tubes.
 _TUBES_A_DAY = 100_000.0
 _MOST_LABS = 200
+_MOST_PEOPLE = 50_000_000
+# A line is counted in bins of ten minutes, or wider where these would be too many.
+_GRID_MINUTES, _MOST_BINS = 10.0, 200_000
 _MACHINES = {"extraction": ("extractors", "extraction_minutes"), "amplification": ("cyclers", "pcr_minutes")}
 
 
@@ -100,6 +103,8 @@ class CampaignPlan:
         observed = self.scenario.traces[0].curves()
         curves = self.run.curves()
         stage = self.scenario.traces[0].stages[0]
+        if stage not in curves.columns:
+            return None
         told = observed.dropna(subset=[stage])
         passed = curves[stage].to_numpy(np.float64)
         if not told[stage].iloc[0] <= passed[-1]:
@@ -299,12 +304,16 @@ def _line(values: Mapping[str, Value]) -> Line:
     pool_size = int(number("pool_size"))
     if pool_size > 20:
         problems.append(Problem("pool_size", f"no protocol allows more than 20 swabs a tube, found {pool_size}"))
+    if number("people") > _MOST_PEOPLE:
+        what = f"at most {_MOST_PEOPLE:,} are run one by one, found {number('people'):,.0f}; plan a part of them"
+        problems.append(Problem("people", what))
     if problems:
         raise DesignError("not a line", problems)
     days, hours_open = number("sampling_days"), number("hours_open")
     labs = tuple(_lab(values, place, n_labs) for place in range(n_labs))
     tubes_a_day = sum(stage.an_hour for lab in labs for stage in lab.stages if stage.name == "amplification") * 24.0
     days_of_tests = number("people") / pool_size / tubes_a_day * (1.0 + pool_size * number("prevalence"))
+    horizon = float(ceil(24.0 * (days + 3.0 * days_of_tests + 7.0)))
     return Line(
         arrivals=Arrivals(int(number("people")), _profile(days, hours_open)),
         sites=Sites(n_sites, max(1, round(number("tables") / n_sites)), number("sampling_seconds") / 60.0),
@@ -313,7 +322,8 @@ def _line(values: Mapping[str, Value]) -> Line:
         pool_size=pool_size,
         protocol="cn-10in1-2020" if pool_size <= 10 else "cn-20in1-2022",
         prevalence=number("prevalence"),
-        horizon_hours=float(ceil(24.0 * (days + 3.0 * days_of_tests + 7.0))),
+        horizon_hours=horizon,
+        grid_minutes=_GRID_MINUTES * ceil(60.0 * horizon / _GRID_MINUTES / _MOST_BINS),
     )
 
 

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from poolkit.errors import DesignError, Problem
 from poolkit.planning.scenarios.load import scenario
 from poolkit.planning.scenarios.records import CHANGED, Scenario, Value
 from poolkit.planning.scenarios.tables import lab_kind
@@ -43,7 +44,7 @@ def complete(what: Scenario) -> dict[str, Value]:
     Raises
     ------
     DesignError
-        When the kind of laboratory is unknown.
+        When nobody tells how many persons are to be tested, or the kind of laboratory is unknown.
 
     Examples
     --------
@@ -59,6 +60,8 @@ def complete(what: Scenario) -> dict[str, Value]:
             values[name] = Value(
                 typical[name], f"assumed as in {DEFAULT}: {typical.values[name].source}", verified=False
             )
+    if "people" not in values:
+        raise DesignError(f"not a plan: {what.name}", [Problem("people", "missing: how many are to be tested?")])
     people = float(values["people"].value)
     if "pool_size" not in values:
         values["pool_size"] = Value(typical["pool_size"], f"assumed as in {DEFAULT}", verified=False)

@@ -3,7 +3,7 @@
 import pytest
 
 from poolkit import DesignError
-from poolkit.planning import build_line, scenario, scenario_names
+from poolkit.planning import Scenario, build_line, scenario, scenario_names
 from poolkit.planning.scenarios.complete import complete
 from poolkit.planning.scenarios.records import CHANGED
 
@@ -74,9 +74,18 @@ def test_the_hours_in_which_persons_come(days, hours_open, profile):
     assert list(line.arrivals.profile) == profile
 
 
+def test_a_line_that_takes_years_is_counted_in_wider_bins():
+    line = build_line("dalian-like", people=40_000_000, labs=1, cyclers=1, pool_size=1)
+    assert line.horizon_hours * 60.0 / line.grid_minutes <= 200_000
+    assert build_line("dalian-like").grid_minutes == 10.0
+
+
 def test_no_line():
     with pytest.raises(DesignError) as caught:
-        build_line("dalian-like", labs=500, pool_size=25)
-    assert [each.where for each in caught.value.problems] == ["labs", "pool_size"]
+        build_line("dalian-like", labs=500, pool_size=25, people=10**8)
+    assert [each.where for each in caught.value.problems] == ["labs", "pool_size", "people"]
+    nobody = Scenario("x", "X", "X", "", "X.", {})
+    with pytest.raises(DesignError, match="people: missing: how many are to be tested"):
+        build_line(nobody)
     with pytest.raises(DesignError, match="lab_kind: unknown; there are"):
         build_line("dalian-like", lab_kind="kite")
