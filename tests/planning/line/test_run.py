@@ -322,6 +322,17 @@ def test_quoted_capacities_follow_from_machine_times(cyclers, extractors, minute
     assert reckoned * (22 if shifts else 24) == pytest.approx(quoted, rel=0.1)
 
 
+@pytest.mark.parametrize(("cyclers", "tables"), [(1, 2), (90, 1)])
+def test_the_busiest_stage_is_that_of_the_table(cyclers, tables):
+    line = a_line(sites=Sites(10, tables=tables)).with_servers("amplification", cyclers)
+    run = simulate_line(line, seed=1)
+    summed = run.stages().dropna(subset="servers").groupby("stage")[["busy", "servers"]].sum()
+    part = summed["busy"] / summed["servers"]
+    assert run.busiest() == part.idxmax() == ("amplification" if cyclers == 1 else "sampling")
+    assert run.use().index.tolist() == ["sampling", "amplification"]
+    assert ((run.use().stack() >= 0.0) & (run.use().stack() <= 1.0 + 1e-9)).all()
+
+
 def test_nobody_comes():
     run = simulate_line(a_line(0), seed=0, events=True)
     assert run.n_people == run.n_unfinished == run.n_events == run.events().num_rows == 0
