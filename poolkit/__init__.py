@@ -129,6 +129,12 @@ if TYPE_CHECKING:
     from poolkit.lab import Lab
     from poolkit.pipeline import process
     from poolkit.planning import compare_designs
+    from poolkit.planning.campaign import (
+        CampaignPlan,
+        build_line,
+        plan_campaign,
+        plot_plan_campaign,
+    )
     from poolkit.planning.line import (
         Arrivals,
         Courier,
@@ -149,6 +155,24 @@ if TYPE_CHECKING:
         simulate_line,
         simulate_lines,
         wait_exceeds,
+    )
+    from poolkit.planning.matching import (
+        match_stages,
+        matching,
+        plot_matching,
+    )
+    from poolkit.planning.rate import (
+        FittedRate,
+        fit_rate,
+        plot_fit_rate,
+    )
+    from poolkit.planning.replay import replay_trace
+    from poolkit.planning.scenarios import (
+        Scenario,
+        lab_kinds,
+        norms,
+        scenario,
+        scenario_names,
     )
     from poolkit.plates import layout_plates
     from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
@@ -226,6 +250,12 @@ _ROOMS = {
         "validation_odds",
         "wrong_prevalence",
     "planning": ("compare_designs",),
+    "planning.campaign": (
+        "CampaignPlan",
+        "build_line",
+        "plan_campaign",
+        "plot_plan_campaign",
+    ),
     "planning.line": (
         "Arrivals",
         "Courier",
@@ -246,6 +276,24 @@ _ROOMS = {
         "simulate_line",
         "simulate_lines",
         "wait_exceeds",
+    ),
+    "planning.matching": (
+        "match_stages",
+        "matching",
+        "plot_matching",
+    ),
+    "planning.rate": (
+        "FittedRate",
+        "fit_rate",
+        "plot_fit_rate",
+    ),
+    "planning.replay": ("replay_trace",),
+    "planning.scenarios": (
+        "Scenario",
+        "lab_kinds",
+        "norms",
+        "scenario",
+        "scenario_names",
     ),
     "plates": ("layout_plates",),
     "pooling": (
@@ -299,6 +347,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "Arrivals",
     "Assay",
+    "CampaignPlan",
     "Candidates",
     "Characteristics",
     "Choice",
@@ -311,6 +360,7 @@ __all__ = [
     "Estimate",
     "Estimated",
     "Failures",
+    "FittedRate",
     "FormatError",
     "History",
     "KeyRing",
@@ -324,6 +374,7 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "Regression",
+    "Scenario",
     "SchemaError",
     "Shift",
     "Sites",
@@ -338,6 +389,7 @@ __all__ = [
     "characteristics",
     "allen_cunneen",
     "batch_forming_delay",
+    "build_line",
     "capacity",
     "check_proof",
     "choose",
@@ -360,8 +412,10 @@ __all__ = [
     "find_discordant",
     "fit_dilution",
     "frontier",
+    "fit_rate",
     "fluid_backlog",
     "hierarchical_tests",
+    "lab_kinds",
     "layout_plates",
     "littles_law",
     "load_protocol",
@@ -381,6 +435,15 @@ __all__ = [
     "plot_prevalence",
     "plot_validation_odds",
     "plot_wrong_prevalence",
+    "match_stages",
+    "matching",
+    "next_pools",
+    "next_stage_pools",
+    "norms",
+    "plan_campaign",
+    "plot_fit_rate",
+    "plot_matching",
+    "plot_plan_campaign",
     "pool_samples",
     "pool_sizes",
     "pool_tubes",
@@ -398,6 +461,9 @@ __all__ = [
     "read_instrument",
     "reassess",
     "regress",
+    "replay_trace",
+    "scenario",
+    "scenario_names",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",

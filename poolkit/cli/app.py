@@ -21,6 +21,7 @@ from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
 from poolkit.cli.next import next_plates
 from poolkit.cli.orders import orders
+from poolkit.cli.plan import plan
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
 from poolkit.cli.prove import check, prove
@@ -63,6 +64,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     design,
     compare,
     choose,
+    plan,
     decode,
 )
 
