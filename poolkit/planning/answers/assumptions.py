@@ -46,7 +46,7 @@ ASSUMPTIONS: dict[str, Assumption] = {
     "km_per_hour": Assumption(40.0, "km/h", "courier's speed along the straight line", False),
     "reception_seconds": Assumption(10.0, "second", "unpacking and scanning a tube", False),
     "inactivation_minutes": Assumption(30.0, "minute", "heat, 56-60 degrees", False),
-    "inactivation_tubes": Assumption(96.0, "tubes", "tubes a bath", False),
+    "inactivation_tubes": Assumption(384.0, "tubes", "tubes an oven", False),
     "transfer_minutes": Assumption(40.0, "minute", "MGISTP-7000: 192 tubes to plates in 40 min", True),
     "transfer_tubes": Assumption(192.0, "tubes", "MGISTP-7000: 192 tubes to plates in 40 min", True),
     "wells": Assumption(94.0, "wells", "specimens a plate of 96 beside two controls; the press counts 96", False),
@@ -54,7 +54,9 @@ ASSUMPTIONS: dict[str, Assumption] = {
     "amplification_minutes": Assumption(
         110.0, "minute", "implied by 80,000 tubes a day from 64 cyclers of 96 wells; other vans: 138-152", True
     ),
-    "analysis_seconds": Assumption(60.0, "second", "post-analytical minute a specimen, J Lab Autom 2011", True),
+    "analysis_seconds": Assumption(
+        60.0, "second", "post-analytical minute a specimen, doi 10.1177/2211068214533195", True
+    ),
     "hands_on_minutes": Assumption(20.0, "minute", "loading a plate for extraction and for amplification", False),
     "tubes_per_lab_staff": Assumption(
         135.0, "tubes/day", "China, end of June 2020: 3.78 M single tubes a day by 28,000 staff", True

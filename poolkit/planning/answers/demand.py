@@ -38,8 +38,8 @@ class Demand(NamedTuple):
 def reacting(prevalence: ArrayLike, sizes: ArrayLike, assay: Assay) -> NDArray[np.float64]:
     """Return how likely a pool reacts, by prevalence and size, broadcast.
 
-    A sum over the infected in the pool, in closed form: (1 - sp) q^n for none, and se_n (1 - q^n), or where each of them
-    has a chance of its own, (1 - q^n) - ((1 - p se_n)^n - q^n), for some.
+    A sum over the infected in the pool, in closed form: (1 - sp) q^n for none, and for some se_n (1 - q^n), or
+    1 - (1 - p se_n)^n where each of them has a chance of its own.
     """
     p, n = np.broadcast_arrays(np.asarray(prevalence, np.float64), np.asarray(sizes, np.int64))
     largest = int(n.max(initial=1))

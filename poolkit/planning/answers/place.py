@@ -172,9 +172,7 @@ def _choose(
         ),
         shape=(mobile.size, n_columns),
     )
-    count = coo_array(
-        (np.ones(n_places), (np.zeros(n_places, np.int64), np.arange(n_places))), shape=(1, n_columns)
-    )
+    count = coo_array((np.ones(n_places), (np.zeros(n_places, np.int64), np.arange(n_places))), shape=(1, n_columns))
     constraints = [
         LinearConstraint(serve.tocsr(), 1.0, 1.0),
         LinearConstraint(is_open.tocsr(), -np.inf, room),

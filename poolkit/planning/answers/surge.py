@@ -109,7 +109,7 @@ def surge(
     --------
     >>> found = surge(pool_size=10, wells=200_000)
     >>> found.changes.round(4).values.tolist()
-    [[20.0, 0.0, 0.0027], [10.0, 0.0027, 0.0227], [5.0, 0.0227, 0.2752], [1.0, 0.2752, 1.0]]
+    [[20.0, 0.0, 0.0054], [10.0, 0.0054, 0.0236], [5.0, 0.0236, 0.2752], [1.0, 0.2752, 1.0]]
     >>> float(found.limits.set_index("limit")["prevalence"].round(4)["wells_full"])
     0.0105
     """

@@ -117,7 +117,7 @@ def solve(network: Network, *, nearest: int) -> Solved:
             break
         used |= pays
     flow, left = values[: i.size], values[i.size : i.size + n]
-    started, waited = _started(network, i, j, flow, values[i.size + n :], waits)
+    started, waited = _started(network, values[i.size + n :], waits)
     price = np.maximum(0.0, -duals.start)
     more = np.rint(price / top).astype(np.int64)
     sent = flow > 1e-9
@@ -171,9 +171,7 @@ def _programme(network: Network, i: Ints, j: Ints, top: float) -> tuple[Floats, 
     return found.x, priced, (lab, arrive, lag)
 
 
-def _started(
-    network: Network, i: Ints, j: Ints, flow: Floats, held: Floats, waits: tuple[Ints, Ints, Ints]
-) -> tuple[Floats, float]:
+def _started(network: Network, held: Floats, waits: tuple[Ints, Ints, Ints]) -> tuple[Floats, float]:
     lab, arrive, lag = waits
     started = np.zeros(network.capacity.shape)
     np.add.at(started, (lab, arrive + lag), held)
