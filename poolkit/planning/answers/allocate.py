@@ -1,6 +1,6 @@
 """`allocate`: which site's tubes go to which laboratory, and what one more tube an hour is worth there."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SUPPOSED = ("km_per_hour", "travel_limit_minutes")
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, GREY)
+_MARKERS = ("s", "D", "^")
+_LINES = 500  # a map with more routes shows their sites alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Allocation:
     flows : pandas.DataFrame
         ``site``, ``hour`` of sampling, ``lab``, ``tubes``, ``minutes`` of travel: one row a route in use.
     labs : pandas.DataFrame
-        The laboratories as given, with ``capacity`` over all hours, ``tubes``, ``use`` and ``price_minutes``: the
-        tube-minutes that one more tube an hour saves, each hour of its day together.
+        The laboratories as given, with ``capacity`` over all hours, ``tubes``, ``use``, ``price_minutes``
+        and ``more_tubes``: those of `prices`, all hours together.
     prices : pandas.DataFrame
         ``lab``, ``hour``, ``capacity``, ``tubes`` started, ``price_minutes`` that one more tube in this hour saves and
         ``more_tubes`` that it would serve, 0 or 1: where it is 1 the price is less the travel of the tube itself.
@@ -223,6 +225,7 @@ def _answer(
         tubes=started,
         use=use,
         price_minutes=prices["price_minutes"].to_numpy().reshape(n_labs, n_hours).sum(axis=1),
+        more_tubes=prices["more_tubes"].to_numpy().reshape(n_labs, n_hours).sum(axis=1),
     )
     rest = np.flatnonzero(solved.left)
     in_time = np.isfinite(network.minutes) & (network.hour < n_hours)
@@ -309,34 +312,47 @@ def plot_allocation(plan: Allocation, *, ax: "Axes | None" = None) -> "Axes":
     if "lab_x_km" not in table:
         return _matrix(plan, table, axes)
     most = max(float(table["tubes"].max()) if len(table) else 1.0, 1e-9)
-    for number, (_, lab) in enumerate(plan.labs.iterrows()):
-        colour = _COLOURS[number % len(_COLOURS)]
+    is_few = len(plan.labs) <= len(_COLOURS) * len(_MARKERS)
+    for number, lab in enumerate(plan.labs.to_dict("records")):
+        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number // len(_COLOURS) % len(_MARKERS)]
         of_lab = table[table["lab"] == lab["lab"]]
-        for _, route in of_lab.iterrows() if len(table) <= 500 else ():
+        for route in of_lab.to_dict("records") if len(table) <= _LINES else ():
             ends = (route["site_x_km"], route["lab_x_km"]), (route["site_y_km"], route["lab_y_km"])
             axes.plot(*ends, color=colour, linewidth=0.4 + 2.2 * route["tubes"] / most, alpha=0.6, zorder=1)
         axes.scatter(of_lab["site_x_km"], of_lab["site_y_km"], s=9.0, color=colour, linewidths=0.0, zorder=2)
-        is_full = lab["price_minutes"] > 0.0
-        axes.scatter([lab["x_km"]], [lab["y_km"]], s=90.0, marker="s", color=colour, edgecolors="black", zorder=3)
-        name = f"{lab['lab']}: {_use(lab['use'])}" + (f", {lab['price_minutes']:.0f} min" if is_full else "")
-        axes.annotate(
-            name,
-            (lab["x_km"], lab["y_km"]),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            zorder=4,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        if is_few:
+            place, name = ([lab["x_km"]], [lab["y_km"]]), f"{lab['lab']}: {_told(lab)}"
+            axes.scatter(*place, s=110.0, marker=marker, color=colour, edgecolors="black", zorder=3, label=name)
+    axes.set(xlabel="east (km)", ylabel="north (km)")
+    axes.set_aspect("equal", adjustable="box")
+    if is_few:
+        title = "use, and minutes that one\nmore tube an hour saves"
+        axes.legend(
+            frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, title_fontsize=8
         )
-    axes.set(xlabel="east (km)", ylabel="north (km)", title="Tubes to laboratories: use, and minutes one more saves")
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.08)
+    else:
+        priced = plan.labs["price_minutes"].clip(lower=0.0)
+        points = axes.scatter(
+            plan.labs["x_km"],
+            plan.labs["y_km"],
+            s=110.0,
+            marker="s",
+            c=priced,
+            cmap="cividis",
+            edgecolors="white",
+            zorder=3,
+        )
+        axes.figure.colorbar(points, ax=axes, shrink=0.7, label="minutes that one more tube an hour saves")
     return axes
 
 
-def _use(use: float) -> str:
-    return "shut" if np.isnan(use) else f"{use:.0%}"
+def _told(lab: Mapping[Hashable, Any]) -> str:
+    """Say how much a laboratory is used and what one more tube an hour is worth there."""
+    if np.isnan(lab["use"]):
+        return "shut"
+    if lab["more_tubes"] > 0:
+        return f"{lab['use']:.0%}, +1 served"
+    return f"{lab['use']:.0%}" + (f", {lab['price_minutes']:.0f} min" if lab["price_minutes"] > 0.0 else "")
 
 
 def _matrix(plan: Allocation, table: pd.DataFrame, axes: "Axes") -> "Axes":
@@ -347,9 +363,10 @@ def _matrix(plan: Allocation, table: pd.DataFrame, axes: "Axes") -> "Axes":
     image = axes.imshow(grid.to_numpy(np.float64), aspect="auto", cmap="Blues")
     bar = axes.figure.colorbar(image, ax=axes)
     bar.set_label("tubes")
-    prices = plan.labs["price_minutes"]
-    axes.set_xticks(range(len(labs)), [f"{lab}\n{price:.0f} min" for lab, price in zip(labs, prices, strict=True)])
+    told = [_told(lab).replace(", ", "\n") for lab in plan.labs.to_dict("records")]
+    names = [f"{lab}\n{text}" for lab, text in zip(labs, told, strict=True)]
+    axes.set_xticks(range(len(labs)), names, fontsize=8)
     if len(sites) <= 30:
         axes.set_yticks(range(len(sites)), [str(site) for site in sites])
-    axes.set(xlabel="laboratory, and minutes that one more tube an hour saves", ylabel="site")
+    axes.set(xlabel="laboratory, its use, minutes that one more tube an hour saves", ylabel="site")
     return axes

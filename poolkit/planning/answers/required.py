@@ -70,7 +70,8 @@ class Required:
 
     Notes
     -----
-    `bottleneck` binds first and `next_bottleneck` second: of what there is, and of the least of what was not told.
+    `bottleneck` binds first and `next_bottleneck` second: of the machines and of all that it was told of. What is not
+    told is there as `least` says; norms of sites and staff bind only against what there is.
     """
 
     resources: pd.DataFrame
@@ -102,8 +103,9 @@ class Required:
         return float(self.resources["have_people"].min())
 
     def _order(self) -> list[str]:
-        served = self.resources["have_people"].fillna(self.resources["people"])
-        return [str(name) for name in self.resources.loc[served.sort_values(kind="stable").index, "resource"]]
+        table = self.resources[(self.resources["kind"] == "machine") | self.resources["have"].notna()]
+        served = table["have_people"].fillna(table["people"])
+        return [str(name) for name in table.loc[served.sort_values(kind="stable").index, "resource"]]
 
 
 def required(
@@ -149,9 +151,9 @@ def required(
     -----
     By physical capacity: a machine makes minutes / (minutes a run) runs and is at work for the part ``use`` of its
     time, round the clock; plates hold the wells that controls leave; sites are open for ``sampling_hours`` a day. A day
-    runs into the next here: that the last person has a result by the deadline is checked by `verify_required`, which
-    needs some more. Members of reactive pools pass all stages of the laboratory again. Sites, tables and samplers follow the
-    norms where these ask for more than the work does.
+    runs into the next here: that the last person has a result by the deadline takes some more. Members of reactive
+    pools pass all stages of the laboratory again. Sites, tables and samplers follow the norms where these ask for more
+    than the work does.
 
     References
     ----------
@@ -190,8 +192,8 @@ def required(
     crew = staff(
         target * 24.0 / hours, pool_size=pool_size, prevalence=prevalence, assay=assay, values=_of_staff(value)
     )
-    for role in crew.roles.itertuples(index=False):
-        rows.append((role.role, _STAGE_OF[role.role], "staff", float(role.needed), int(role.needed)))
+    for name, needed in zip(crew.roles["role"].tolist(), crew.roles["needed"].tolist(), strict=True):
+        rows.append((name, _STAGE_OF[name], "staff", float(needed), int(needed)))
     table = pd.DataFrame(rows, columns=["resource", "stage", "kind", "load", "least"])
     unknown = [name for name in have or {} if name not in set(table["resource"])]
     problems += [Problem("have", f"unknown '{name}', known are {', '.join(table['resource'])}") for name in unknown]
@@ -286,8 +288,8 @@ def plot_required(answer: Required, *, ax: "Axes | None" = None) -> "Axes":
     most = 1.6 * answer.people / 1e3
     axes.barh(place, np.minimum(served, most), color=colours, height=0.7)
     axes.axvline(answer.people / 1e3, color=GREY, linestyle="--", linewidth=1.2, zorder=3)
-    for at, row, length, has in zip(place, table.itertuples(index=False), served, told, strict=True):
-        text = f"{int(row.have):,} of {row.least:,}" if has else f"{row.least:,}"
+    for at, row, length, has in zip(place, table.to_dict("records"), served, told, strict=True):
+        text = f"{row['have']:,.0f} of {row['least']:,}" if has else f"{row['least']:,}"
         axes.annotate(
             text + (" ▸" if length > most else ""),
             (min(length, most), at),

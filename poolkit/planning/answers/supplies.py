@@ -353,11 +353,11 @@ def plot_supplies(plan: Supplies, *, ax: "Axes | None" = None) -> "Axes":
     'hours since the start'
     """
     axes = axes_for(ax, width=7.5)
-    items = plan.items.set_index("item")
-    drawn = [name for name, row in items.iterrows() if row["stock"] + row["delivered"] > 0.0]
+    drawn = [row for row in plan.items.to_dict("records") if row["stock"] + row["delivered"] > 0.0]
     styles = ("-", "--", ":")
-    for number, name in enumerate(drawn):
-        row, of_item = items.loc[name], plan.levels[plan.levels["item"] == name]
+    for number, row in enumerate(drawn):
+        name = row["item"]
+        of_item = plan.levels[plan.levels["item"] == name]
         a_unit = float(row["a_day"]) / 24.0 or 1.0
         hour, level = of_item["hour"].to_numpy(np.float64), of_item["level"].to_numpy(np.float64) / a_unit
         out = float(row["runs_out_hour"])
@@ -369,10 +369,7 @@ def plot_supplies(plan: Supplies, *, ax: "Axes | None" = None) -> "Axes":
             axes.plot([at], [np.interp(at, hour, level)], "o", color=colour, markersize=6)
         if np.isfinite(out):
             axes.plot([out], [0.0], "X", color=colour, markersize=9, clip_on=False, zorder=4)
-    points = {
-        round(float(items.loc[name, "reorder_point"]) / (float(items.loc[name, "a_day"]) / 24.0 or 1.0), 1)
-        for name in drawn
-    }
+    points = {round(row["reorder_point"] / (row["a_day"] / 24.0 or 1.0), 1) for row in drawn}
     for point in sorted(points):
         axes.axhline(point, color=GREY, linestyle=":", linewidth=1.0)
     if points:

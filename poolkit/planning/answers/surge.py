@@ -167,7 +167,8 @@ def _changes(sizes: tuple[int, ...], assay: Assay) -> pd.DataFrame:
     """Return from which prevalence to which each of the sizes needs the fewest wells."""
 
     def best(prevalence: NDArray[np.float64]) -> NDArray[np.int64]:
-        return wells_per_person(prevalence[:, None], np.array(sizes)[None, :], assay).argmin(axis=1)
+        every = wells_per_person(prevalence[:, None], np.array(sizes)[None, :], assay)
+        return np.asarray(every.argmin(axis=1), np.int64)
 
     along = best(_GRID)
     rows, begun = [], 0.0
@@ -184,7 +185,7 @@ def _changes(sizes: tuple[int, ...], assay: Assay) -> pd.DataFrame:
 
 def _first_above(size: int, level: float, assay: Assay) -> float:
     """Return the prevalence at which pools of a size need so many wells a person; missing where they never do."""
-    if float(wells_per_person(1.0, size, assay)) < level:
+    if not float(wells_per_person(1.0, size, assay)) >= level:
         return float("nan")
     low, high = 0.0, 1.0
     while high - low > 1e-12:
@@ -197,12 +198,11 @@ def _limits(
     changes: pd.DataFrame, people: float, pool_size: int, sizes: tuple[int, ...], wells: float | None, assay: Assay
 ) -> pd.DataFrame:
     level = float("nan") if wells is None else wells / people
-    with_wells = (lambda size: _first_above(size, level, assay)) if wells is not None else (lambda _: float("nan"))
     own = changes[changes["pool_size"] == pool_size]
     pooled = [size for size in sizes if size > 1]
     ends = [_first_above(size, 1.0, assay) for size in pooled]
     any_size = [_first_above(size, 1.0, assay) for size in range(2, 17)]
-    fits = [with_wells(size) for size in sizes]
+    fits = [_first_above(size, level, assay) for size in sizes]
     rows = [
         ("icmr_pool_below", ICMR_POOL_BELOW, "ICMR: pool below it"),
         ("icmr_community_to", ICMR_COMMUNITY_TO, "ICMR: to here only community surveys, above it do not pool"),
@@ -214,7 +214,7 @@ def _limits(
         ("pool_size_stops_paying", _first_above(pool_size, 1.0, assay), f"pools of {pool_size} need a well a person"),
         ("pooling_stops_paying", _most(ends), f"no pool of {', '.join(map(str, pooled))} saves a well"),
         ("any_pooling_stops_paying", _most(any_size), "no pool of any size saves a well"),
-        ("wells_full", with_wells(pool_size), f"pools of {pool_size} need more wells than there are"),
+        ("wells_full", _first_above(pool_size, level, assay), f"pools of {pool_size} need more wells than there are"),
         ("wells_full_at_best", _most(fits), "no allowed pool size does with the wells that there are"),
     ]
     return pd.DataFrame(rows, columns=["limit", "prevalence", "meaning"])
@@ -276,5 +276,5 @@ def plot_surge(found: Surge, *, ax: "Axes | None" = None) -> "Axes":
     ticks = [each for each in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0) if left * 0.999 <= each <= right * 1.001]
     axes.set_xticks(ticks, [f"{each:g}" for each in ticks])
     axes.set(xlim=(left, right), ylim=(0.0, top), xlabel="prevalence (%)", ylabel="wells a person")
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=6)
     return axes

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from poolkit.assays import Assay
-from poolkit.drawing import BLUE, GREY, VERMILLION, axes_for
+from poolkit.drawing import GREY, SKY, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.answers.assumptions import Assumption, as_frame, assumed
 from poolkit.planning.answers.demand import demand, found_share, reacting, refuse_demand
@@ -159,14 +159,14 @@ def pool_size_tradeoff(
         )
     table = pd.DataFrame(rows)
     wells, mean = table["wells_per_person"].to_numpy(np.float64), table["mean_hours"].to_numpy(np.float64)
-    worse = (wells[None, :] <= wells[:, None]) & (mean[None, :] <= mean[:, None])
-    worse &= (wells[None, :] < wells[:, None]) | (mean[None, :] < mean[:, None])
-    table["best"] = ~worse.any(axis=1)
+    no_worse = (wells[None, :] <= wells[:, None]) & (mean[None, :] <= mean[:, None])
+    worse = no_worse & ((wells[None, :] < wells[:, None]) | (mean[None, :] < mean[:, None]))
+    table["best"] = np.logical_not(worse.any(axis=1))
     return Tradeoff(table, as_frame(supposed | {"fetch_minutes": _FETCH, "linger_minutes": _LINGER}))
 
 
 def plot_pool_size_tradeoff(found: Tradeoff, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw wells a person against the mean turnaround, a point a pool size.
+    """Draw wells a person and hours to a result by pool size.
 
     Parameters
     ----------
@@ -178,29 +178,30 @@ def plot_pool_size_tradeoff(found: Tradeoff, *, ax: "Axes | None" = None) -> "Ax
     Returns
     -------
     matplotlib.axes.Axes
-        Sizes that no other beats in both are filled and joined; each is named, with its sensitivity below 100 %.
+        Wells on the left axis, hours on the right one: mean from swab to result, and from the first swab to the last
+        result. Under each size the sensitivity, where it is below 100 %.
 
     Examples
     --------
     >>> plot_pool_size_tradeoff(pool_size_tradeoff(0.01)).get_ylabel()
     'wells a person'
     """
-    axes, table = axes_for(ax, width=7.5), found.table
-    best = table[table["best"]].sort_values("mean_hours")
-    rest = table[~table["best"]]
-    axes.plot(
-        best["mean_hours"], best["wells_per_person"], "-o", color=VERMILLION, label="no other size is better in both"
-    )
-    axes.plot(
-        rest["mean_hours"], rest["wells_per_person"], "o", color=BLUE, fillstyle="none", label="beaten by another size"
-    )
-    for row in table.to_dict("records"):
-        name = "alone" if row["pool_size"] == 1 else f"{row['pool_size']}-in-1"
-        name += f", {row['sensitivity']:.0%}" if row["sensitivity"] < 1.0 else ""
-        place = (row["mean_hours"], row["wells_per_person"])
-        axes.annotate(name, place, xytext=(6, 4), textcoords="offset points", fontsize=8, color=GREY)
-    axes.set(xlabel="swab to result, mean (hours)", ylabel="wells a person")
-    axes.set_ylim(bottom=0.0)
-    axes.margins(x=0.12)
-    axes.legend(frameon=False, fontsize=8)
+    axes, table = axes_for(ax, width=7.5), found.table.sort_values("pool_size")
+    at = np.arange(len(table))
+    axes.bar(at, table["wells_per_person"], width=0.55, color=SKY, label="wells a person")
+    hours = axes.twinx()
+    hours.spines["top"].set_visible(False)
+    hours.plot(at, table["mean_hours"], "-o", color=VERMILLION, label="mean, swab to result")
+    hours.plot(at, table["last_hours"], "--s", color=GREY, label="first swab to last result")
+    names = [
+        ("alone" if size == 1 else f"{size}") + (f"\n{seen:.0%}" if seen < 1.0 else "")
+        for size, seen in zip(table["pool_size"], table["sensitivity"], strict=True)
+    ]
+    axes.set_xticks(at, names)
+    told = ", and sensitivity" if (table["sensitivity"] < 1.0).any() else ""
+    axes.set(xlabel=f"swabs in a tube{told}", ylabel="wells a person")
+    hours.set_ylabel("hours")
+    hours.set_ylim(bottom=0.0)
+    handles = [*axes.get_legend_handles_labels()[0], *hours.get_legend_handles_labels()[0]]
+    axes.legend(handles=handles, frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return axes

@@ -190,7 +190,7 @@ def _promising(network: Network, cost: Floats, top: float, longest: float, neare
         few = np.zeros_like(used)
         few[np.arange(cost.shape[0])[:, None], near] = True
         used &= few
-    return used & np.isfinite(cost)
+    return np.asarray(used & np.isfinite(cost), np.bool_)
 
 
 def guess_prices(cost: Floats, tubes: Floats, capacity: Floats, *, top: float, longest: float) -> Floats:
