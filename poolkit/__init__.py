@@ -83,6 +83,30 @@ if TYPE_CHECKING:
         KeyRing,
         check_proof,
     )
+    from poolkit.formats import read_day, read_instrument, write_day
+    from poolkit.lab import Lab
+    from poolkit.pipeline import process
+    from poolkit.planning import compare_designs
+    from poolkit.planning.line import (
+        Arrivals,
+        Courier,
+        Laboratory,
+        Line,
+        LineRun,
+        Shift,
+        Sites,
+        Stage,
+        Stock,
+        Team,
+        simulate_line,
+        simulate_lines,
+    )
+    from poolkit.plates import layout_plates
+    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
+    from poolkit.protocols import Protocol, load_protocol, protocol_names
+    from poolkit.schemas import Day, History, Outcome, conform
+    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
+    from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -127,6 +151,20 @@ _ROOMS = {
         "compare_designs",
         "multiplex",
         "sterrett",
+    "planning": ("compare_designs",),
+    "planning.line": (
+        "Arrivals",
+        "Courier",
+        "Laboratory",
+        "Line",
+        "LineRun",
+        "Shift",
+        "Sites",
+        "Stage",
+        "Stock",
+        "Team",
+        "simulate_line",
+        "simulate_lines",
     ),
     "plates": ("layout_plates",),
     "pooling": (
@@ -161,9 +199,11 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Arrivals",
     "Assay",
     "Candidates",
     "ControlError",
+    "Courier",
     "Day",
     "Decoded",
     "DesignError",
@@ -175,12 +215,20 @@ __all__ = [
     "History",
     "KeyRing",
     "Lab",
+    "Laboratory",
+    "Line",
+    "LineRun",
     "NextPools",
     "Outcome",
     "PoolkitError",
     "Protocol",
     "ProtocolError",
     "SchemaError",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
     "TraceError",
     "__version__",
     "adaptive_tests",
@@ -212,6 +260,8 @@ __all__ = [
     "simulate_day",
     "simulate_evening",
     "sterrett",
+    "simulate_line",
+    "simulate_lines",
     "write_day",
 ]
 

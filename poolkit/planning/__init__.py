@@ -3,6 +3,20 @@
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
 from poolkit.planning.retesting import Sterrett, sterrett
+from poolkit.planning.line import (
+    Arrivals,
+    Courier,
+    Laboratory,
+    Line,
+    LineRun,
+    Shift,
+    Sites,
+    Stage,
+    Stock,
+    Team,
+    simulate_line,
+    simulate_lines,
+)
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 from poolkit.planning.two_infections import Multiplex, MultiplexChoice, choose_multiplex, multiplex
 
@@ -19,4 +33,19 @@ __all__ = [
     "expected_tests",
     "multiplex",
     "sterrett",
+__all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+
+__all__ += [
+    "Arrivals",
+    "Courier",
+    "Laboratory",
+    "Line",
+    "LineRun",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
+    "simulate_line",
+    "simulate_lines",
 ]
