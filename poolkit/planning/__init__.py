@@ -1,8 +1,36 @@
 """Planning: what a design costs and finds before it is run, and which one to take."""
 
+from poolkit.planning.answers import (
+    Allocation,
+    Item,
+    Placement,
+    Required,
+    Staff,
+    Supplies,
+    Surge,
+    Tradeoff,
+    Verified,
+    allocate,
+    allocation,
+    assumptions,
+    one_more,
+    place,
+    plot_allocation,
+    plot_pool_size_tradeoff,
+    plot_required,
+    plot_supplies,
+    plot_surge,
+    plot_tornado,
+    pool_size_tradeoff,
+    required,
+    staff,
+    supplies,
+    surge,
+    tornado,
+    verify_required,
+)
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
-from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.line import (
     Arrivals,
     Courier,
@@ -17,6 +45,7 @@ from poolkit.planning.line import (
     simulate_line,
     simulate_lines,
 )
+from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 from poolkit.planning.two_infections import Multiplex, MultiplexChoice, choose_multiplex, multiplex
 
@@ -33,7 +62,37 @@ __all__ = [
     "expected_tests",
     "multiplex",
     "sterrett",
-__all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+]
+
+__all__ += [
+    "Allocation",
+    "Item",
+    "Placement",
+    "Required",
+    "Staff",
+    "Supplies",
+    "Surge",
+    "Tradeoff",
+    "Verified",
+    "allocate",
+    "allocation",
+    "assumptions",
+    "one_more",
+    "place",
+    "plot_allocation",
+    "plot_pool_size_tradeoff",
+    "plot_required",
+    "plot_supplies",
+    "plot_surge",
+    "plot_tornado",
+    "pool_size_tradeoff",
+    "required",
+    "staff",
+    "supplies",
+    "surge",
+    "tornado",
+    "verify_required",
+]
 
 __all__ += [
     "Arrivals",
