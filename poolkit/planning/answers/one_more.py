@@ -1,6 +1,5 @@
 """`one_more`: what one more machine of each kind is worth; `tornado`: ten per cent more and fewer of each."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +21,7 @@ class _Resource(NamedTuple):
     name: str
     stage: str
     lab: int | None
-    count: float
+    servers: float
 
 
 def one_more(line: Line, *, seed: int) -> pd.DataFrame:
@@ -38,10 +37,9 @@ def one_more(line: Line, *, seed: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a stage of a laboratory, ``tables`` (one more at one site in each `count` is not drawn: one table of the
-        city, shared) and ``vehicles``: ``resource``, ``servers``, ``last_hour`` at which the last person has a result,
-        ``hours_saved`` of it, ``mean_minutes_saved`` of a person with a result in both runs, and ``people_sooner`` by a
-        minute or more. Most saved minutes first.
+        One row a stage of a laboratory, and ``tables`` and ``vehicles``: ``resource``, ``servers``, ``last_hour`` at
+        which the last person has a result with one more, ``hours_saved`` of it, ``mean_minutes_saved`` of a person with
+        a result in both runs, and ``people_sooner`` by a minute or more. Most saved minutes first.
 
     Raises
     ------
@@ -51,9 +49,8 @@ def one_more(line: Line, *, seed: int) -> pd.DataFrame:
     Notes
     -----
     One run a resource beside that of the line itself. A single machine moves batches about, so that a few people are
-    always later: a saving of a minute or less is noise, and may be negative. Tables and vehicles are added as a part:
-    swabs by (n + 1) / n faster at every site, headways by n / (n + 1) shorter, where vehicles = sites a round, minutes a
-    round and headway say.
+    always later and the last result may be: look at the mean. One table or vehicle more is spread over the city: swabs
+    by (n + 1) / n faster at every site, headways by n / (n + 1) shorter, with n vehicles = rounds x minutes / headway.
 
     References
     ----------
@@ -63,15 +60,16 @@ def one_more(line: Line, *, seed: int) -> pd.DataFrame:
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
     >>> line = Line(Arrivals(20_000), Sites(50)).with_servers("amplification", 2)
-    >>> one_more(line, seed=1)["resource"].iloc[0]
+    >>> worth = one_more(line, seed=1)
+    >>> worth["resource"].iloc[0]
     'amplification'
     """
     _refuse(seed, change=0.5)
     base = simulate_line(line, seed=seed)
     rows = []
     for each in _resources(line):
-        run = simulate_line(_changed(line, each, each.count + 1.0), seed=seed)
-        rows.append({"resource": each.name, "servers": each.count, **_saved(base, run)})
+        run = simulate_line(_changed(line, each, each.servers + 1.0), seed=seed)
+        rows.append({"resource": each.name, "servers": each.servers, **_saved(base, run)})
     table = pd.DataFrame(rows)
     return table.sort_values("mean_minutes_saved", ascending=False, kind="stable", ignore_index=True)
 
@@ -133,10 +131,10 @@ def tornado(line: Line, *, seed: int, change: float = 0.1, replications: int = 1
     lines, counts = [line], []
     for each in resources:
         if each.lab is None:
-            more, fewer = each.count * (1.0 + change), each.count * (1.0 - change)
+            more, fewer = each.servers * (1.0 + change), each.servers * (1.0 - change)
         else:
-            step = max(1, round(change * each.count))
-            more, fewer = each.count + step, max(1.0, each.count - step)
+            step = max(1, round(change * each.servers))
+            more, fewer = each.servers + step, max(1.0, each.servers - step)
         counts.append((more, fewer))
         lines += [_changed(line, each, more), _changed(line, each, fewer)]
     runs = simulate_lines(lines, seed=seed, replications=replications)
@@ -146,7 +144,7 @@ def tornado(line: Line, *, seed: int, change: float = 0.1, replications: int = 1
     table = pd.DataFrame(
         {
             "resource": [each.name for each in resources],
-            "servers": [each.count for each in resources],
+            "servers": [each.servers for each in resources],
             "more": [more for more, _ in counts],
             "fewer": [fewer for _, fewer in counts],
             "hours": last[0],
@@ -187,7 +185,7 @@ def _resources(line: Line) -> list[_Resource]:
 
 def _changed(line: Line, resource: _Resource, count: float) -> Line:
     """Return the line with another count of one resource; tables and vehicles change in part, by their pace."""
-    part = count / resource.count if resource.count else 1.0
+    part = count / resource.servers if resource.servers else 1.0
     if resource.stage == "sampling" and resource.lab is None:
         return replace(line, sites=replace(line.sites, minutes=line.sites.minutes / part))
     if resource.lab is None:
@@ -198,11 +196,6 @@ def _changed(line: Line, resource: _Resource, count: float) -> Line:
     stages = tuple(replace(s, servers=round(count)) if s.name == resource.stage else s for s in lab.stages)
     labs[resource.lab] = replace(lab, stages=stages)
     return replace(line, labs=tuple(labs))
-
-
-def _tables(changes: pd.DataFrame) -> Iterator[tuple[int, str, float, float, float]]:
-    for at, row in enumerate(changes.iloc[::-1].to_dict("records")):
-        yield at, f"{row['resource']} ({row['servers']:,.0f})", row["hours"], row["hours_more"], row["hours_fewer"]
 
 
 def plot_tornado(changes: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
@@ -228,19 +221,26 @@ def plot_tornado(changes: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     'hour at which the last person has a result'
     """
     axes = axes_for(ax, width=8.0, height=4.5)
-    names = []
-    for at, name, hours, more, fewer in _tables(changes):
-        names.append(name)
-        for end, colour in ((fewer, ORANGE), (more, BLUE)):
-            if np.isfinite(end):
-                axes.barh(at, end - hours, left=hours, color=colour, height=0.65)
-            else:
-                axes.annotate("no end", (hours, at), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.axvline(float(changes["hours"].iloc[0]), color=GREY, linewidth=1.2)
-    axes.set_yticks(range(len(names)), names)
+    base = float(changes["hours"].iloc[0])
+    rows = changes.iloc[::-1].to_dict("records")
+    for which, colour, shift in (("more", BLUE, 0.19), ("fewer", ORANGE, -0.19)):
+        ends = np.array([float(row[f"hours_{which}"]) for row in rows])
+        at = np.arange(len(rows)) + shift
+        known = np.isfinite(ends)
+        axes.barh(at[known], ends[known] - base, left=base, color=colour, height=0.38, label=which)
+        for place in at[~known]:
+            axes.annotate(
+                "no end",
+                (base, place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=colour,
+            )
+    axes.axvline(base, color=GREY, linewidth=1.2)
+    axes.set_yticks(range(len(rows)), [f"{row['resource']} ({row['servers']:,.0f})" for row in rows])
     axes.set_xlabel("hour at which the last person has a result")
-    axes.barh([0], [0.0], color=ORANGE, label="fewer")
-    axes.barh([0], [0.0], color=BLUE, label="more")
     axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes.margins(x=0.08)
     return axes

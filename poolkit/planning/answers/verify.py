@@ -1,13 +1,15 @@
-"""`verify_required`: the least resources put to the simulator, and raised until the last person has a result in time."""
+"""`verify_required`: the least resources put to the simulator, and raised until the deadline really holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from poolkit.errors import DesignError, Problem
+from poolkit.kernels import line_people
 from poolkit.planning.answers.required import Required, lab_stages
 from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, Sites, simulate_line
 from poolkit.planning.line.defaults import STAGES
@@ -15,6 +17,7 @@ from poolkit.protocols import Protocol
 
 # So many times the least machines are tried before the time is said to be too short.
 _MOST = 16.0
+Whom = Literal["everybody", "first pass"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Verified:
     resources : pandas.DataFrame
         ``resource``, ``stage``, ``least`` by physical capacity, ``needed`` for the deadline, ``more``.
     last_hour : float
-        Hour since the first swab at which the last person of the asked share has a result, the latest of all runs.
+        Hour since the first swab at which the last of those whom it was asked for has a result, the latest of all runs.
     least_last_hour : float
         The same with the least resources.
     sampling_until_hour : float
@@ -128,7 +131,7 @@ def verify_required(
     answer: Required,
     *,
     seed: int,
-    share: float = 1.0,
+    whom: Whom = "everybody",
     sampling_until_hour: float | None = None,
     protocol: Protocol | str = "cn-10in1-2020",
     replications: int = 1,
@@ -141,11 +144,12 @@ def verify_required(
         What `required` returned.
     seed
         Seed of the first run; each further replication takes the next.
-    share
-        Part of the people who must have a result in time; 1 is everybody, people of reactive pools included.
+    whom
+        Whose result must come in time: everybody's, or those of the first pass, which leaves the members of reactive
+        pools to be tested alone later.
     sampling_until_hour
-        Hour at which the last people come; where not given so early that people of reactive pools, too, can have
-        theirs, and at most ``sampling_hours`` of the last day.
+        Hour at which the last people come; where not given as late as leaves time for their results, and at most
+        ``sampling_hours`` of the last day.
     protocol
         What a reactive pool asks for: new swabs take longer than kept ones.
     replications
@@ -164,10 +168,9 @@ def verify_required(
     Notes
     -----
     First all machines and tables are multiplied by one factor, the smallest found by bisection with which the deadline
-    holds; then each in turn is lowered by bisection as far as it still holds, not below the least. So with one
-    machine fewer of a kind the deadline was missed when it was tried: there is no proof that no other mix does with
-    fewer in all. About 40 runs, each 0.1 to 0.3 s for a million people. Machines work without the rest that ``use``
-    grants them: it is the room that is left for the unforeseen.
+    holds; then each in turn is lowered by bisection as far as it still holds, not below the least. There is no proof
+    that no other mix does with fewer in all. About 40 runs, each 0.1 to 0.3 s for a million people. Machines work
+    without the rest that ``use`` grants them: it is the room that is left for the unforeseen.
 
     References
     ----------
@@ -178,88 +181,106 @@ def verify_required(
     >>> from poolkit.planning.answers import required
     >>> answer = required(20_000, within="24h", pool_size=10, prevalence=0.001)
     >>> found = verify_required(answer, seed=1)
-    >>> found.last_hour <= 24.0, set(found.needed) >= {"cyclers", "extractors", "tables"}
-    (True, True)
+    >>> found.last_hour <= 24.0 < found.least_last_hour
+    True
+    >>> found.needed["cyclers"] > answer.least["cyclers"]
+    True
     """
-    problems = []
-    if not 0.0 < share <= 1.0:
-        problems.append(Problem("share", f"must be above 0 and at most 1, found {share:g}"))
-    if replications < 1:
-        problems.append(Problem("replications", f"must be at least 1, found {replications}"))
-    if seed < 0:
-        problems.append(Problem("seed", f"must not be negative, found {seed}"))
-    if sampling_until_hour is not None and not 0.0 < sampling_until_hour < answer.hours:
-        what = f"must be above 0 and below {answer.hours:g}, found {sampling_until_hour:g}"
-        problems.append(Problem("sampling_until_hour", what))
-    if problems:
-        raise DesignError("not verified", problems)
-    until = _until(answer, protocol, share) if sampling_until_hour is None else sampling_until_hour
-    least = {name: answer.least[name] for name in ("tables", *_machines(answer))}
-    tried: dict[tuple[int, ...], float] = {}
-
-    def last(counts: Mapping[str, int]) -> float:
-        key = tuple(counts.values())
-        if key not in tried:
-            line = line_of(answer, counts, sampling_until_hour=until, protocol=protocol)
-            tried[key] = max(_last_hour(line, seed + k, share) for k in range(replications))
-        return tried[key]
-
-    def scaled(factor: float) -> dict[str, int]:
-        return {name: ceil(round(factor * count, 6)) for name, count in least.items()}
-
-    at_least = last(least)
-    needed = least
-    if at_least > answer.hours:
-        if last(scaled(_MOST)) > answer.hours:
-            found = last(scaled(_MOST))
-            told = "never" if np.isinf(found) else f"at {found:.1f} h"
-            what = f"{answer.hours:g} h are too short: with {_MOST:g} times the machines the last result comes {told}"
+    _refuse(answer, seed, whom, sampling_until_hour, replications)
+    until = _until(answer, protocol, whom) if sampling_until_hour is None else sampling_until_hour
+    trial = _Trial(answer, until, protocol, seed, whom, replications)
+    needed = trial.least
+    if not trial.holds(needed):
+        most = trial.scaled(_MOST)
+        if not trial.holds(most):
+            told = "never comes" if np.isinf(trial.last(most)) else f"comes at {trial.last(most):.1f} h"
+            what = f"{answer.hours:g} h are too short: with {_MOST:g} times the machines the last result {told}"
             raise DesignError("no such plan", [Problem("within, sampling_until_hour", what)])
         low, high = 1.0, _MOST
         while high - low > 0.02 * low:
             middle = (low * high) ** 0.5
-            low, high = (low, middle) if last(scaled(middle)) <= answer.hours else (middle, high)
-        needed = scaled(high)
+            low, high = (low, middle) if trial.holds(trial.scaled(middle)) else (middle, high)
+        needed = trial.scaled(high)
         for name in needed:
-            needed = needed | {name: _fewest(least[name], needed[name], needed, name, last, answer.hours)}
-    table = answer.resources[answer.resources["resource"].isin(needed)][["resource", "stage", "least"]]
+            needed = needed | {name: trial.fewest(needed, name)}
+    least, counts = trial.counts(trial.least), trial.counts(needed)
+    table = answer.resources.loc[answer.resources["resource"].isin(counts), ["resource", "stage"]]
     table = table.reset_index(drop=True)
-    table["needed"] = table["resource"].map(needed).astype(np.int64)
+    table["least"], table["needed"] = (table["resource"].map(each).astype(np.int64) for each in (least, counts))
     table["more"] = table["needed"] - table["least"]
-    line = line_of(answer, needed, sampling_until_hour=until, protocol=protocol)
-    runs = len(tried) * replications
-    return Verified(table, last(needed), at_least, until, line, runs, _assumptions(answer, line))
+    line = line_of(answer, counts, sampling_until_hour=until, protocol=protocol)
+    runs = len(trial.tried) * replications
+    times = trial.last(needed), trial.last(trial.least)
+    return Verified(table, *times, until, line, runs, _assumptions(answer, line))
 
 
-def _fewest(
-    low: int,
-    high: int,
-    counts: Mapping[str, int],
-    name: str,
-    last: Callable[[Mapping[str, int]], float],
-    hours: float,
-) -> int:
-    """Return the smallest count from low to high, which holds, with which the deadline holds."""
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if last({**counts, name: middle}) <= hours else (middle + 1, high)
-    return high
+def _refuse(answer: Required, seed: int, whom: str, until: float | None, replications: int) -> None:
+    problems = []
+    if whom not in get_args(Whom):
+        problems.append(Problem("whom", f"must be one of {', '.join(get_args(Whom))}, found {whom}"))
+    if replications < 1:
+        problems.append(Problem("replications", f"must be at least 1, found {replications}"))
+    if seed < 0:
+        problems.append(Problem("seed", f"must not be negative, found {seed}"))
+    if until is not None and not 0.0 < until < answer.hours:
+        what = f"must be above 0 and below {answer.hours:g}, found {until:g}"
+        problems.append(Problem("sampling_until_hour", what))
+    if problems:
+        raise DesignError("not verified", problems)
 
 
-def _machines(answer: Required) -> list[str]:
-    table = answer.resources
-    return [str(name) for name in table.loc[table["kind"] == "machine", "resource"]]
+class _Trial:
+    """Runs of the line with other counts, each once; tables are counted by site, as the line has them."""
+
+    def __init__(
+        self, answer: Required, until: float, protocol: Protocol | str, seed: int, whom: Whom, replications: int
+    ) -> None:
+        self.answer, self.until, self.protocol = answer, until, protocol
+        self.seed, self.whom, self.replications = seed, whom, replications
+        table = answer.resources
+        machines = [str(name) for name in table.loc[table["kind"] == "machine", "resource"]]
+        self.least = {"tables": ceil(answer.least["tables"] / answer.least["sites"])}
+        self.least |= {name: answer.least[name] for name in machines}
+        self.tried: dict[tuple[int, ...], float] = {}
+
+    def scaled(self, factor: float) -> dict[str, int]:
+        """Return so many times the least counts."""
+        return {name: ceil(round(factor * count, 6)) for name, count in self.least.items()}
+
+    def counts(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Return counts with the tables of all sites."""
+        return {**counts, "tables": counts["tables"] * self.answer.least["sites"]}
+
+    def last(self, counts: Mapping[str, int]) -> float:
+        """Return the latest hour of all runs."""
+        key = tuple(counts.values())
+        if key not in self.tried:
+            line = line_of(self.answer, self.counts(counts), sampling_until_hour=self.until, protocol=self.protocol)
+            self.tried[key] = max(_last_hour(line, self.seed + k, self.whom) for k in range(self.replications))
+        return self.tried[key]
+
+    def holds(self, counts: Mapping[str, int]) -> bool:
+        """Say whether the deadline holds with these counts."""
+        return self.last(counts) <= self.answer.hours
+
+    def fewest(self, counts: Mapping[str, int], name: str) -> int:
+        """Return the smallest count of one resource, found by bisection, with which the deadline holds."""
+        low, high = self.least[name], counts[name]
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.holds({**counts, name: middle}) else (middle + 1, high)
+        return high
 
 
-def _last_hour(line: Line, seed: int, share: float) -> float:
+def _last_hour(line: Line, seed: int, whom: Whom) -> float:
     run = simulate_line(line, seed=seed)
-    if share == 1.0:
-        return run.last_hour if run.n_unfinished == 0 else float("inf")
-    place = max(0, ceil(round(share * run.n_people, 6)) - 1)
-    return float(np.partition(run.resulted, place)[place]) / 60.0
+    if run.n_unfinished:
+        return float("inf")
+    chosen = run.resulted if whom == "everybody" else run.resulted[run.way == line_people.FIRST_PASS]
+    return float(chosen.max(initial=0.0)) / 60.0
 
 
-def _until(answer: Required, protocol: Protocol | str, share: float) -> float:
+def _until(answer: Required, protocol: Protocol | str, whom: Whom) -> float:
     """Return when sampling has to end so that the last tube, and its members where it reacts, can be read in time."""
     line = line_of(answer, sampling_until_hour=1.0, protocol=protocol)
     value = dict(zip(answer.assumptions["name"], answer.assumptions["value"], strict=True))
@@ -268,7 +289,7 @@ def _until(answer: Required, protocol: Protocol | str, share: float) -> float:
     bench = sum(stage.batch_minutes + stage.linger_minutes for stage in stages)
     road = line.courier.headway_minutes + line.courier.travel_minutes + line.sites.minutes
     again = 0.0
-    if share == 1.0 and answer.demand.reactive > 0.0:
+    if whom == "everybody" and answer.demand.reactive > 0.0:
         again = bench + (line.retest_minutes if line.rules.positive_pool == "retest" else line.recollect_minutes)
     last_day = 24.0 * ceil(answer.hours / 24.0 - 1.0)
     left = answer.hours - (road + bench + again) / 60.0
@@ -279,7 +300,7 @@ def _until(answer: Required, protocol: Protocol | str, share: float) -> float:
             f"{answer.hours:g} h are too short: {(road + bench + again) / 60.0:.1f} h pass from swab to the last result"
         )
         raise DesignError("no such plan", [Problem("within", what)])
-    return until
+    return float(until)
 
 
 def _assumptions(answer: Required, line: Line) -> pd.DataFrame:
