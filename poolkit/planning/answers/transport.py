@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from poolkit.planning.answers import prices
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # A route that may pay: its minutes are at most this part of the longest above the site's best, at the guessed prices.
 _WIDTH = 0.004
-_TEMPERATURES = (0.04, 0.01, 0.0025)
-_STEPS = 12
-_HOUR = 60.0
+_HOUR = prices.HOUR
 
 
 class Network(NamedTuple):
@@ -180,65 +180,18 @@ def _started(network: Network, held: Floats, waits: tuple[Ints, Ints, Ints]) -> 
 
 def _promising(network: Network, cost: Floats, top: float, longest: float, nearest: int) -> NDArray[np.bool_]:
     """Return the routes to begin with: at most the few nearest of each consignment, and at least the best of them."""
-    n_labs = cost.shape[1]
-    price = guess_prices(cost, network.tubes, network.capacity.sum(axis=1), top=top, longest=longest)
-    priced = cost + price
-    width = _WIDTH * longest if network.capacity.shape[1] == 1 else 0.05 * longest
-    used = priced <= priced.min(axis=1, keepdims=True, initial=np.inf) + width
+    n, n_labs = cost.shape
+    scale = prices.Scale(top, longest)
+    if network.capacity.shape[1] == 1:
+        priced = cost + prices.guess(cost, network.tubes, network.capacity[:, 0], scale)
+    else:
+        price = prices.guess_hourly(cost, network.tubes, network.hour, network.capacity, network.wait, scale)
+        at = np.minimum(network.hour, network.capacity.shape[1] - 1)
+        priced = cost + price[np.arange(n_labs)[None, :], at]
+    used = priced <= priced.min(axis=1, keepdims=True, initial=np.inf) + _WIDTH * longest
     if nearest < n_labs:
         near = np.argpartition(priced, nearest - 1, axis=1)[:, :nearest]
         few = np.zeros_like(used)
-        few[np.arange(cost.shape[0])[:, None], near] = True
+        few[np.arange(n)[:, None], near] = True
         used &= few
     return np.asarray(used & np.isfinite(cost), np.bool_)
-
-
-def guess_prices(cost: Floats, tubes: Floats, capacity: Floats, *, top: float, longest: float) -> Floats:
-    """Return about what a place in each laboratory is worth: the dual of the flow, smoothed, by Newton's method.
-
-    Each consignment chooses softly among the laboratories by minutes plus price and leaving the tube, which costs
-    `top`; prices rise where more is sent than fits. The softness is lowered in steps. O(consignments x laboratories^2)
-    a step. Only a guess: what it leaves out is priced by the programme's own duals.
-    """
-    n_labs = cost.shape[1]
-    total = float(tubes.sum())
-    if total <= 0.0 or not n_labs:
-        return np.zeros(n_labs)
-    weight, share = tubes / total, capacity / total
-    ceiling = np.where(np.isfinite(cost), cost, 10.0 * top)
-    price = np.full(n_labs, top - longest if share.sum() < 1.0 else 0.0)
-    for heat in _TEMPERATURES:
-        softness = heat * longest
-        value, chosen = _soft(ceiling, weight, share, price, top, softness)
-        for _ in range(_STEPS):
-            load = weight @ chosen
-            gap = load - share
-            free = (price > 0.0) | (gap > 0.0)
-            if not free.any() or np.abs(gap[free]).max() < 1e-4:
-                break
-            bend = (np.diag(load) - (chosen * weight[:, None]).T @ chosen) / softness
-            bend = bend[np.ix_(free, free)] + 1e-9 * max(1.0, float(bend.max())) * np.eye(int(free.sum()))
-            step = np.zeros(n_labs)
-            step[free] = np.clip(np.linalg.solve(bend, gap[free]), -20.0 * softness, 20.0 * softness)
-            length = 1.0
-            while length > 1e-3:
-                tried = np.maximum(0.0, price + length * step)
-                better, choice = _soft(ceiling, weight, share, tried, top, softness)
-                if better >= value + 1e-4 * float(gap @ (tried - price)):
-                    price, value, chosen = tried, better, choice
-                    break
-                length /= 2.0
-            else:
-                break
-    return price
-
-
-def _soft(
-    cost: Floats, weight: Floats, share: Floats, price: Floats, top: float, softness: float
-) -> tuple[float, Floats]:
-    priced = cost + price
-    least = np.minimum(priced.min(axis=1), top)
-    likely = np.exp((least[:, None] - priced) / softness)
-    total = likely.sum(axis=1) + np.exp((least - top) / softness)
-    value = float(weight @ (least - softness * np.log(total)) - share @ price)
-    return value, likely / total[:, None]
