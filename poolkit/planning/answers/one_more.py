@@ -59,7 +59,7 @@ def one_more(line: Line, *, seed: int) -> pd.DataFrame:
     Examples
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
-    >>> line = Line(Arrivals(20_000), Sites(50)).with_servers("amplification", 2)
+    >>> line = Line(Arrivals(1_000), Sites(5)).with_servers("amplification", 1)
     >>> worth = one_more(line, seed=1)
     >>> worth["resource"].iloc[0]
     'amplification'
@@ -122,7 +122,7 @@ def tornado(line: Line, *, seed: int, change: float = 0.1, replications: int = 1
     Examples
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
-    >>> line = Line(Arrivals(20_000), Sites(50)).with_servers("amplification", 2)
+    >>> line = Line(Arrivals(1_000), Sites(5)).with_servers("amplification", 1)
     >>> tornado(line, seed=1)["resource"].iloc[0]
     'amplification'
     """
@@ -217,7 +217,7 @@ def plot_tornado(changes: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     Examples
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
-    >>> plot_tornado(tornado(Line(Arrivals(5_000), Sites(20)), seed=1)).get_xlabel()
+    >>> plot_tornado(tornado(Line(Arrivals(300), Sites(2)), seed=1)).get_xlabel()
     'hour at which the last person has a result'
     """
     axes = axes_for(ax, width=8.0, height=4.5)

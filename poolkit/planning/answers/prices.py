@@ -12,7 +12,7 @@ Ints = NDArray[np.int64]
 HOUR = 60.0
 _TEMPERATURES = (0.04, 0.01, 0.0025)
 _STEPS = 12
-_EVALUATIONS = 150
+_EVALUATIONS = 100
 
 
 class Scale(NamedTuple):
@@ -27,7 +27,8 @@ def guess(cost: Floats, tubes: Floats, capacity: Floats, scale: Scale) -> Floats
 
     Each consignment chooses softly among the laboratories by minutes plus price and leaving the tube, which costs
     `top`; prices rise where more is sent than fits. The softness is lowered in steps. O(consignments x laboratories^2)
-    a step. Only a guess: what it leaves out is priced by the programme's own duals.
+    a step, without BLAS, whose threads wait for each other on a busy machine. Only a guess: what it leaves out is
+    priced by the programme's own duals.
     """
     top, longest = scale
     n_labs = cost.shape[1]
@@ -42,12 +43,12 @@ def guess(cost: Floats, tubes: Floats, capacity: Floats, scale: Scale) -> Floats
         value, chosen = _soft(ceiling, weight, price, top, softness)
         value -= float(share @ price)
         for _ in range(_STEPS):
-            load = weight @ chosen
+            load = (weight[:, None] * chosen).sum(axis=0)
             gap = load - share
             free = (price > 0.0) | (gap > 0.0)
             if not free.any() or np.abs(gap[free]).max() < 1e-4:
                 break
-            bend = (np.diag(load) - (chosen * weight[:, None]).T @ chosen) / softness
+            bend = (np.diag(load) - np.einsum("ij,ik->jk", weight[:, None] * chosen, chosen)) / softness
             bend = bend[np.ix_(free, free)] + 1e-9 * max(1.0, float(bend.max())) * np.eye(int(free.sum()))
             step = np.zeros(n_labs)
             step[free] = np.clip(np.linalg.solve(bend, gap[free]), -20.0 * softness, 20.0 * softness)
@@ -97,7 +98,8 @@ def guess_hourly(cost: Floats, tubes: Floats, hour: Ints, capacity: Floats, wait
         started = np.zeros((n_labs, n_hours))
         for lag, part in enumerate(chance):
             started[:, lag:] += (load * part)[:, : n_hours - lag]
-        return float(share.ravel() @ flat) - value, (share - started).ravel()
+        gain = float(share.ravel() @ flat) - value
+        return gain / longest, (share - started).ravel() / longest
 
     softness = longest
     for heat in _TEMPERATURES:
@@ -109,7 +111,7 @@ def guess_hourly(cost: Floats, tubes: Floats, hour: Ints, capacity: Floats, wait
             jac=True,
             method="L-BFGS-B",
             bounds=[(0.0, None)] * price.size,
-            options={"maxfun": _EVALUATIONS, "maxiter": _EVALUATIONS},
+            options={"maxfun": _EVALUATIONS, "maxiter": _EVALUATIONS, "ftol": 1e-15, "gtol": 1e-7},
         )
         price = found.x
     return _arrive(price.reshape(n_labs, n_hours), wait, softness)[0]
