@@ -42,8 +42,15 @@ from poolkit.planning.line import (
     Stage,
     Stock,
     Team,
+    allen_cunneen,
+    batch_forming_delay,
+    capacity,
+    erlang_c,
+    fluid_backlog,
+    littles_law,
     simulate_line,
     simulate_lines,
+    wait_exceeds,
 )
 from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
@@ -105,6 +112,13 @@ __all__ += [
     "Stage",
     "Stock",
     "Team",
+    "allen_cunneen",
+    "batch_forming_delay",
+    "capacity",
+    "erlang_c",
+    "fluid_backlog",
+    "littles_law",
     "simulate_line",
     "simulate_lines",
+    "wait_exceeds",
 ]

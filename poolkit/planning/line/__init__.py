@@ -1,6 +1,15 @@
 """The line of a city: sampling, couriers and laboratories, reckoned and simulated."""
 
+from poolkit.planning.line.capacity import capacity
 from poolkit.planning.line.description import Arrivals, Courier, Laboratory, Line, Sites
+from poolkit.planning.line.queues import (
+    allen_cunneen,
+    batch_forming_delay,
+    erlang_c,
+    fluid_backlog,
+    littles_law,
+    wait_exceeds,
+)
 from poolkit.planning.line.run import LineRun
 from poolkit.planning.line.simulate import simulate_line, simulate_lines
 from poolkit.planning.line.stages import Shift, Stage, Stock, Team
@@ -16,6 +25,13 @@ __all__ = [
     "Stage",
     "Stock",
     "Team",
+    "allen_cunneen",
+    "batch_forming_delay",
+    "capacity",
+    "erlang_c",
+    "fluid_backlog",
+    "littles_law",
     "simulate_line",
     "simulate_lines",
+    "wait_exceeds",
 ]

@@ -218,8 +218,25 @@ class LineRun:
 
     def busiest(self) -> str:
         """Return the stage whose servers at work were busy for the largest part of the time until the last result."""
-        table = self.stages().dropna(subset="servers").groupby("stage")[["busy", "servers"]].sum()
-        return str((table["busy"] / table["servers"].where(table["servers"] > 0.0)).fillna(0.0).idxmax())
+        edges, n = self._edges()
+        end, width = 60.0 * edges[-1:], self.line.grid_minutes
+        busy: dict[str, float] = {}
+        servers: dict[str, float] = {}
+
+        def count(name: str, moves: NDArray[np.int64], parts: Floats, at_work: float) -> None:
+            started, ended = moves
+            whole = np.cumsum(started[: n - 1] - ended[: n - 1]).sum()
+            busy[name] = busy.get(name, 0.0) + float(parts[:n].sum() + width * whole) / 60.0
+            servers[name] = servers.get(name, 0.0) + at_work
+
+        tables = float(steps.sampling_steps(self.line).hours(end)[0]) * self.line.sites.count
+        count("sampling", self.counts.people[1:3], self.counts.busy, tables)
+        for lab, of_lab in zip(self.line.labs, self.labs, strict=True):
+            for k, stage in enumerate(lab.stages):
+                ledger = of_lab.ledger
+                at_work = float(steps.stage_steps(self.line, lab, stage).hours(end)[0])
+                count(stage.name, ledger.batches[2 * k : 2 * k + 2], ledger.busy[k], at_work)
+        return max(busy, key=lambda name: busy[name] / servers[name] if servers[name] > 0.0 else 0.0)
 
     def stocks(self) -> pd.DataFrame:
         """Return the units left of each item at each hour: ``lab``, ``item``, ``hour``, ``units``."""

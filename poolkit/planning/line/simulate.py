@@ -61,12 +61,12 @@ def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
     Examples
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
-    >>> line = Line(Arrivals(20_000), Sites(50, tables=4), prevalence=0.001)
+    >>> line = Line(Arrivals(2_000), Sites(5, tables=4), prevalence=0.01)
     >>> run = simulate_line(line, seed=1)
     >>> run.n_people, run.n_unfinished
-    (20000, 0)
+    (2000, 0)
     >>> run.turnaround()[["way", "people"]].values.tolist()
-    [['all', 20000], ['first pass', 19790], ['retest', 210]]
+    [['all', 2000], ['first pass', 1850], ['retest', 150]]
     """
     return _run(line, seed, events=events, n_threads=os.cpu_count() or 1)
 
@@ -228,8 +228,8 @@ def simulate_lines(lines: Sequence[Line], *, seed: int, replications: int = 1) -
     Examples
     --------
     >>> from poolkit.planning import Arrivals, Line, Sites
-    >>> line = Line(Arrivals(5_000), Sites(20, tables=4))
-    >>> runs = simulate_lines([line, line.with_servers("amplification", 2)], seed=1, replications=2)
+    >>> line = Line(Arrivals(1_000), Sites(4, tables=4))
+    >>> runs = simulate_lines([line, line.with_servers("amplification", 1)], seed=1, replications=2)
     >>> runs.groupby("line").last_hour.mean().is_monotonic_increasing
     True
     """
