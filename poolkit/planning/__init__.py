@@ -109,6 +109,35 @@ __all__ = [
     "validation_odds",
     "wrong_prevalence",
 from poolkit.planning.campaign import CampaignPlan, build_line, plan_campaign, plot_plan_campaign
+from poolkit.planning.answers import (
+    Allocation,
+    Item,
+    Placement,
+    Required,
+    Staff,
+    Supplies,
+    Surge,
+    Tradeoff,
+    Verified,
+    allocate,
+    allocation,
+    assumptions,
+    one_more,
+    place,
+    plot_allocation,
+    plot_pool_size_tradeoff,
+    plot_required,
+    plot_supplies,
+    plot_surge,
+    plot_tornado,
+    pool_size_tradeoff,
+    required,
+    staff,
+    supplies,
+    surge,
+    tornado,
+    verify_required,
+)
 from poolkit.planning.compare import compare_designs
 from poolkit.planning.expected import Expected, expected_tests
 from poolkit.planning.line import (
@@ -136,9 +165,54 @@ from poolkit.planning.matching import match_stages, matching, plot_matching
 from poolkit.planning.rate import FittedRate, fit_rate, plot_fit_rate
 from poolkit.planning.replay import replay_trace
 from poolkit.planning.scenarios import Scenario, lab_kinds, norms, read_changes, scenario, scenario_names
+from poolkit.planning.retesting import Sterrett, sterrett
 from poolkit.planning.sizes import Sizes, best_hierarchical, best_partitions
 
 __all__ = ["Expected", "Sizes", "best_hierarchical", "best_partitions", "compare_designs", "expected_tests"]
+__all__ = [
+    "Expected",
+    "Multiplex",
+    "MultiplexChoice",
+    "Sizes",
+    "Sterrett",
+    "best_hierarchical",
+    "best_partitions",
+    "choose_multiplex",
+    "compare_designs",
+    "expected_tests",
+    "multiplex",
+    "sterrett",
+]
+
+__all__ += [
+    "Allocation",
+    "Item",
+    "Placement",
+    "Required",
+    "Staff",
+    "Supplies",
+    "Surge",
+    "Tradeoff",
+    "Verified",
+    "allocate",
+    "allocation",
+    "assumptions",
+    "one_more",
+    "place",
+    "plot_allocation",
+    "plot_pool_size_tradeoff",
+    "plot_required",
+    "plot_supplies",
+    "plot_surge",
+    "plot_tornado",
+    "pool_size_tradeoff",
+    "required",
+    "staff",
+    "supplies",
+    "surge",
+    "tornado",
+    "verify_required",
+]
 
 __all__ += [
     "Arrivals",
