@@ -106,6 +106,12 @@ if TYPE_CHECKING:
         tornado,
         verify_required,
     )
+    from poolkit.planning.campaign import (
+        CampaignPlan,
+        build_line,
+        plan_campaign,
+        plot_plan_campaign,
+    )
     from poolkit.planning.line import (
         Arrivals,
         Courier,
@@ -126,6 +132,26 @@ if TYPE_CHECKING:
         simulate_line,
         simulate_lines,
         wait_exceeds,
+    )
+    from poolkit.planning.matching import (
+        match_stages,
+        matching,
+        plot_matching,
+    )
+    from poolkit.planning.rate import (
+        FittedRate,
+        fit_rate,
+        plot_fit_rate,
+    )
+    from poolkit.planning.replay import (
+        replay_trace,
+    )
+    from poolkit.planning.scenarios import (
+        Scenario,
+        lab_kinds,
+        norms,
+        scenario,
+        scenario_names,
     )
     from poolkit.plates import (
         layout_plates,
@@ -175,61 +201,6 @@ if TYPE_CHECKING:
         KeyRing,
         check_proof,
     )
-    from poolkit.formats import read_day, read_instrument, write_day
-    from poolkit.lab import Lab
-    from poolkit.pipeline import process
-    from poolkit.planning import compare_designs
-    from poolkit.planning.campaign import (
-        CampaignPlan,
-        build_line,
-        plan_campaign,
-        plot_plan_campaign,
-    )
-    from poolkit.planning.line import (
-        Arrivals,
-        Courier,
-        Laboratory,
-        Line,
-        LineRun,
-        Shift,
-        Sites,
-        Stage,
-        Stock,
-        Team,
-        allen_cunneen,
-        batch_forming_delay,
-        capacity,
-        erlang_c,
-        fluid_backlog,
-        littles_law,
-        simulate_line,
-        simulate_lines,
-        wait_exceeds,
-    )
-    from poolkit.planning.matching import (
-        match_stages,
-        matching,
-        plot_matching,
-    )
-    from poolkit.planning.rate import (
-        FittedRate,
-        fit_rate,
-        plot_fit_rate,
-    )
-    from poolkit.planning.replay import replay_trace
-    from poolkit.planning.scenarios import (
-        Scenario,
-        lab_kinds,
-        norms,
-        scenario,
-        scenario_names,
-    )
-    from poolkit.plates import layout_plates
-    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
-    from poolkit.protocols import Protocol, load_protocol, protocol_names
-    from poolkit.schemas import Day, History, Outcome, conform
-    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
-    from poolkit.trace import KeyRing, check_proof
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -299,12 +270,6 @@ _ROOMS = {
         "sterrett",
         "validation_odds",
         "wrong_prevalence",
-    "planning": ("compare_designs",),
-    "planning.campaign": (
-        "CampaignPlan",
-        "build_line",
-        "plan_campaign",
-        "plot_plan_campaign",
     ),
     "planning.answers": (
         "Allocation",
@@ -334,6 +299,12 @@ _ROOMS = {
         "surge",
         "tornado",
         "verify_required",
+    ),
+    "planning.campaign": (
+        "CampaignPlan",
+        "build_line",
+        "plan_campaign",
+        "plot_plan_campaign",
     ),
     "planning.line": (
         "Arrivals",
@@ -456,8 +427,8 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "Regression",
-    "Scenario",
     "Required",
+    "Scenario",
     "SchemaError",
     "Shift",
     "Sites",
@@ -468,13 +439,12 @@ __all__ = [
     "Surge",
     "Team",
     "TraceError",
-    "ValidationRules",
     "Tradeoff",
+    "ValidationRules",
     "Verified",
     "__version__",
     "adaptive_tests",
     "alarm",
-    "characteristics",
     "allen_cunneen",
     "allocate",
     "allocation",
@@ -482,6 +452,7 @@ __all__ = [
     "batch_forming_delay",
     "build_line",
     "capacity",
+    "characteristics",
     "check_proof",
     "choose",
     "choose_multiplex",
@@ -502,51 +473,48 @@ __all__ = [
     "expected_agreement",
     "find_discordant",
     "fit_dilution",
-    "frontier",
     "fit_rate",
     "fluid_backlog",
+    "frontier",
     "hierarchical_tests",
     "lab_kinds",
     "layout_plates",
     "littles_law",
     "load_protocol",
+    "match_stages",
+    "matching",
     "mean_run_length",
     "multiplex",
     "nested_pools",
     "next_pools",
     "next_stage_pools",
+    "norms",
     "nowcast",
+    "one_more",
+    "place",
+    "plan_campaign",
     "plot_alarms",
+    "plot_allocation",
     "plot_coefficients",
     "plot_coverage",
+    "plot_fit_rate",
     "plot_frontier",
+    "plot_matching",
     "plot_nowcast",
+    "plot_plan_campaign",
+    "plot_pool_size_tradeoff",
     "plot_pool_sizes",
     "plot_power_of_pools",
     "plot_prevalence",
-    "plot_validation_odds",
-    "plot_wrong_prevalence",
-    "match_stages",
-    "matching",
-    "next_pools",
-    "next_stage_pools",
-    "norms",
-    "plan_campaign",
-    "plot_fit_rate",
-    "plot_matching",
-    "plot_plan_campaign",
-    "pool_samples",
-    "pool_sizes",
-    "one_more",
-    "place",
-    "plot_allocation",
-    "plot_pool_size_tradeoff",
     "plot_required",
     "plot_supplies",
     "plot_surge",
     "plot_tornado",
+    "plot_validation_odds",
+    "plot_wrong_prevalence",
     "pool_samples",
     "pool_size_tradeoff",
+    "pool_sizes",
     "pool_tubes",
     "pooling_bound",
     "pools_for_freedom",
@@ -563,14 +531,9 @@ __all__ = [
     "reassess",
     "regress",
     "replay_trace",
+    "required",
     "scenario",
     "scenario_names",
-    "simulate_custody",
-    "simulate_day",
-    "simulate_evening",
-    "sterrett",
-    "validation_odds",
-    "required",
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
@@ -581,6 +544,7 @@ __all__ = [
     "supplies",
     "surge",
     "tornado",
+    "validation_odds",
     "verify_required",
     "wait_exceeds",
     "write_day",
