@@ -15,7 +15,7 @@ MLE, FIRTH, SCORE, SKEW, BIAS_SKEW, LRT = range(6)
 
 # Logarithms of the smallest and the largest t: prevalences of 1e-100 and of 1, to all digits.
 _FLOOR, _CEILING = -230.0, 3.688879454113936
-_ROUNDS = 200
+_ROUNDS, _GROWTH = 200, 1.7
 
 
 class Groups(NamedTuple):
@@ -184,8 +184,11 @@ def _ceiling(pools: Groups, group: int) -> float:
 
 
 @kernel
-def _walk(pools: Groups, group: int, errors: Errors, rule: Rule, start: float, step: float) -> float:
-    """Return the crossing nearest to a start, above it where the step is above 0; no crossing is -inf or inf."""
+def _walk(pools: Groups, group: int, errors: Errors, rule: Rule, start: float, step: float, growth: float) -> float:
+    """Return the first crossing from a start, above it where the step is above 0; no crossing is -inf or inf.
+
+    Every step is so many times as long as the one before.
+    """
     ceiling = _ceiling(pools, group)
     inside = start
     for _ in range(_ROUNDS):
@@ -195,7 +198,7 @@ def _walk(pools: Groups, group: int, errors: Errors, rule: Rule, start: float, s
             return _root(pools, group, errors, rule, min(inside, outside), max(inside, outside))
         if outside in (_FLOOR, ceiling):
             break
-        inside, step = outside, 1.7 * step
+        inside, step = outside, growth * step
     return np.inf if step > 0.0 else -np.inf
 
 
@@ -229,7 +232,7 @@ def _likeliest(pools: Groups, group: int, errors: Errors) -> float:
     value = _value(pools, group, errors, rule, start)
     if value == 0.0:
         return float(start)
-    return _walk(pools, group, errors, rule, start, 0.3 if value > 0.0 else -0.3)
+    return _walk(pools, group, errors, rule, start, 0.3 if value > 0.0 else -0.3, _GROWTH)
 
 
 @kernel
@@ -242,7 +245,7 @@ def _firth(pools: Groups, group: int, errors: Errors) -> float:
     best = min(best, _ceiling(pools, group))
     if _value(pools, group, errors, rule, best) >= 0.0:
         return best
-    return _walk(pools, group, errors, rule, best, -0.05)
+    return _walk(pools, group, errors, rule, best, -0.05, _GROWTH)
 
 
 @kernel
@@ -339,7 +342,7 @@ def _search(pools: Groups, group: int, errors: Errors, rule: Rule, centre: float
         start = -25.0
         if _value(pools, group, errors, rule, start) <= 0.0:
             start = _FLOOR
-        return _walk(pools, group, errors, rule, start, 2.0)
+        return _walk(pools, group, errors, rule, start, 2.0, _GROWTH)
     if centre == np.inf:
         if errors.sensitivity == 1.0 and rule.kind in (SKEW, BIAS_SKEW):
             # The correction is beyond bounds where no pool can be negative; it is smallest where this many would be.
@@ -354,7 +357,11 @@ def _search(pools: Groups, group: int, errors: Errors, rule: Rule, centre: float
                 start -= 0.05
         elif _value(pools, group, errors, rule, start) >= 0.0:
             return np.inf
-        return _walk(pools, group, errors, rule, start, -0.3)
+        return _walk(pools, group, errors, rule, start, -0.3, _GROWTH)
     t = np.exp(start)
     step = rule.z / (t * np.sqrt(moments(pools, group, errors, t).information))
-    return _walk(pools, group, errors, rule, start, -rule.side * min(max(step, 0.01), 2.0))
+    found = _walk(pools, group, errors, rule, start, -rule.side * min(max(step, 0.01), 2.0), _GROWTH)
+    if np.isinf(found):
+        # Where pools of different sizes contradict each other, the value may cross 0 and back within a step.
+        found = _walk(pools, group, errors, rule, start, -rule.side * 0.02, 1.02)
+    return found

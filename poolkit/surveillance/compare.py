@@ -65,7 +65,8 @@ def compare_prevalence(
     V2)^1.5`` and M the third moments; *bc-skew-score* also the mean that the score has at estimated nuisance,
     ``(V2 b1 - V1 b2) / (V1 + V2)^1.5``, of biases b of first order; *lrt* is the profile likelihood ratio; *wald* has
     the variances at the estimates, and makes one point of two prevalences of 0. The limits are the outermost
-    solutions. About 0.01 s for a few sizes.
+    solutions; of two surveys without a positive pool, by a specific test, those of `prevalence`, ``-z^2 / (N + z^2)``
+    of the second and ``z^2 / (N + z^2)`` of the first (but wald). About 0.01 s for a few sizes.
 
     References
     ----------
@@ -119,6 +120,11 @@ def _limits(pools: Groups, errors: Errors, best: Floats, wanted: Asked, scale: i
     least, most = (-1.0, 1.0) if scale == DIFFERENCE else (0.0, np.inf)
     if wanted.method == "wald":
         return _wald(pools, errors, best, wanted, scale)
+    if scale == DIFFERENCE and pools.positive.sum() == 0.0 and errors.specificity == 1.0 and errors.spread == 0.0:
+        samples = np.add.reduceat(pools.size * pools.tested, pools.offsets[:2])
+        squares = [z * z if z > 0.0 else np.inf for z in wanted.quantiles]
+        low, high = (1.0 / (1.0 + n / square) for n, square in zip(samples[::-1], squares, strict=True))
+        return -float(low), float(high)
     kind = GENERAL[wanted.method]
     likely = 0.0
     if kind == LRT:

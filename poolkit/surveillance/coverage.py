@@ -139,6 +139,7 @@ def plot_coverage(frame: pd.DataFrame, *, level: float = 0.95, ax: "Axes | None"
     'coverage (%)'
     """
     ax = axes_for(ax)
+    least = frame.loc[frame["prevalence"] > 0.0, "prevalence"].min()
     for place, (name, rows) in enumerate(frame.groupby("method", sort=False)):
         ax.plot(
             100.0 * rows["prevalence"],
@@ -150,7 +151,10 @@ def plot_coverage(frame: pd.DataFrame, *, level: float = 0.95, ax: "Axes | None"
         )
     ax.axhline(100.0 * level, color=GREY, linewidth=0.8, linestyle="--")
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:g}")
+    ticks = [step * 10.0**power for power in range(-9, 3) for step in (1, 2, 5)]
+    shown = [tick for tick in ticks if 100.0 * least <= tick <= 100.0 * frame["prevalence"].max()]
+    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    ax.set_xticks([], minor=True)
     ax.set_xlabel("true prevalence (%)")
     ax.set_ylabel("coverage (%)")
     ax.set_ylim(top=100.0)

@@ -103,7 +103,8 @@ def prevalence(
     bias ``-sum(n P' P'' / (P (1 - P))) / (2 I^2)`` of first order: *mle* solves S = 0 (for one size ``1 - ((Se - x/n) /
     (Se + Sp - 1))^(1/m)``), *firth* solves S = I b (the solution next below mle), *gart* is mle - b, *mir* is positive
     pools over samples, which counts one infected sample in each and is too low where infection is not rare. Mle is 1
-    where every pool is positive, firth below 1 for pools of two or more.
+    where every pool is positive, firth below 1 for pools of two or more. Where pools of several sizes contradict each
+    other and the test errs, the likelihood may have two tops: that on the side of the overall share is taken.
 
     Intervals for pools of any sizes: *skew-score* solves ``S/sqrt(I) - g (z^2 - 1)/6 = z`` with the skewness g of the
     score, *bc-skew-score* less b, *score* without either (Wilson's for one size), *lrt* the likelihood ratio, *wald*

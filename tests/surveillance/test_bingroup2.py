@@ -122,7 +122,7 @@ def test_differences(cases):
             pools(given["x1"], given["m1"], given["n1"]), pools(given["x2"], given["m2"], given["n2"]), method=method
         ).iloc[0]
         assert found["value"] == pytest.approx(expected["d"], **NEAR), name
-        # The peer's own root of a corrected difference is good to about 1e-6: the twin says so of its statistic.
+        # The peer's root of a corrected difference is R's uniroot at its default tolerance, good to some 1e-6.
         near = NEAR if method == "wald" else {"abs": 1e-6}
         assert (found["lower"], found["upper"]) == pytest.approx((expected["lower"], expected["upper"]), **near), name
 

@@ -99,6 +99,15 @@ def test_the_limits_of_what_is_possible(method, first, second, size):
         assert ratio["upper"] == np.inf
 
 
+def test_two_surveys_without_a_positive_pool():
+    for method in METHODS:
+        found = compare_prevalence(table([(10, 20, 0)]), table([(5, 20, 0), (2, 10, 0)]), method=method)
+        assert found.loc[0, ["lower", "upper"]].tolist() == pytest.approx([-(Z**2) / (120 + Z**2), Z**2 / (200 + Z**2)])
+    less = compare_prevalence(table([(10, 20, 0)]), table([(5, 20, 0)]), alternative="less")
+    z = NormalDist().inv_cdf(0.95)
+    assert less.loc[0, ["lower", "upper"]].tolist() == pytest.approx([-1.0, z**2 / (200 + z**2)])
+
+
 def test_no_difference_is_inside():
     pools = table([(5, 200, 20)])
     for method in METHODS:
