@@ -160,8 +160,8 @@ def _days(counts: Any, alike: str) -> tuple[_Days | None, list[Problem]]:
     columns: dict[str, Floats] = {}
     for name in needed:
         values = pd.to_numeric(table[name].astype(object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        wrong = (pd.isna(values) & ~pd.isna(table[name]).to_numpy()) | (values < 0) | (values != np.floor(values))
-        if (rows := np.flatnonzero(wrong & ~(pd.isna(values) & pd.isna(table[name]).to_numpy()))).size:
+        wrong = ~((values >= 0) & (values == np.floor(values))) & ~table[name].isna().to_numpy()
+        if (rows := np.flatnonzero(wrong)).size:
             problems.append(Problem(name, "must be whole and not negative", tuple(rows.tolist())))
         columns[name] = values
     count, tested = columns[needed[0]], columns.get("tested")

@@ -1,4 +1,4 @@
-"""Climbing a log-likelihood: Newton steps with halving, Firth's penalty, and a normal effect of sites by Laplace."""
+"""Climbing a log-likelihood: Newton steps with halving, Firth's penalty, and a normal effect of sites."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -182,7 +182,7 @@ class Sites(NamedTuple):
 
 
 class SiteLikelihood:
-    """The likelihood with a normal effect of sites integrated out by Laplace's approximation.
+    """The likelihood with a normal effect of sites integrated out by adaptive quadrature.
 
     Parameters
     ----------
@@ -190,9 +190,12 @@ class SiteLikelihood:
         Without sites.
     site_of_part, site_of_sample
         The site of each part and of each sample.
+    n_nodes
+        Points of the quadrature around each site's likeliest effect; 1 is Laplace's approximation.
     """
 
-    def __init__(self, likelihood: Likelihood, site_of_part: Places, site_of_sample: Places) -> None:
+    def __init__(self, likelihood: Likelihood, site_of_part: Places, site_of_sample: Places, n_nodes: int = 1) -> None:
+        self._nodes, self._weights = np.polynomial.hermite.hermgauss(n_nodes)
         self._of, self._parts, self._samples = likelihood, site_of_part, site_of_sample
         self.n_sites = int(site_of_part.max()) + 1
         self.effects = np.zeros(self.n_sites)
@@ -221,7 +224,19 @@ class SiteLikelihood:
         self.effects = effects
         bent = np.maximum(1.0 - variance * here[2], 1e-8)
         self.errors = np.sqrt(variance / bent)
-        return float((height - 0.5 * np.log(bent)).sum())
+        if self._nodes.size == 1:
+            return float((height - 0.5 * np.log(bent)).sum())
+        return self._quadrature(fixed, variance, height)
+
+    def _quadrature(self, fixed: Floats, variance: float, height: Floats) -> float:
+        """Return the logarithm of the integral over effects, by the nodes and spread of each site."""
+        total = np.zeros(self.n_sites)
+        for node, weight in zip(self._nodes, self._weights, strict=True):
+            at = self.effects + 2.0**0.5 * node * self.errors
+            there = self._sums(fixed, at)[0] - at**2 / (2.0 * variance)
+            total += weight * np.exp(there - height + node**2)
+        # The density of the effects and the width of the nodes; with one node this is Laplace.
+        return float((height + np.log(total * self.errors / (np.pi * variance) ** 0.5)).sum())
 
     def _sums(self, fixed: Floats, effects: Floats) -> Floats:
         found = self._of.shifted(fixed + effects[self._samples])

@@ -45,7 +45,7 @@ class Regression:
     covariance : numpy.ndarray
         (terms, terms) of the estimates.
     log_likelihood : float
-        At the estimates, without any penalty; with sites, by Laplace's approximation.
+        At the estimates, without any penalty; with sites, their effects integrated out.
     converged : bool
         Whether a top was reached.
     separated : bool
@@ -123,6 +123,7 @@ def regress(
     assay: Assay | None = None,
     penalty: Penalty = "none",
     site: str | None = None,
+    n_nodes: int = 9,
     level: float = 0.95,
 ) -> Regression:
     """Return how the risk of infection goes with covariates, from calls of pools and retests.
@@ -145,6 +146,8 @@ def regress(
         "firth" keeps estimates finite where a covariate tells all calls apart.
     site
         Column of the covariates with the site of each sample, whose effects are normal; pools stay within a site.
+    n_nodes
+        Points of the quadrature over each site's effect; 1 is Laplace's approximation.
     level
         Of the intervals.
 
@@ -172,15 +175,15 @@ def regress(
     independent, is added; for samples tested alone it is Firth's penalty. Without it, `separated` tells of coefficients
     that have no finite estimate; the numbers are then where the climb stopped.
 
-    *site*: effects are integrated out by Laplace's approximation, which is good for some tens of calls a site and
-    understates the spread where sites have few positives.
+    *site*: effects are integrated out by adaptive Gauss-Hermite quadrature. Laplace's approximation is several times
+    faster and good from some ten pools a site; with two it found a spread of 1 to be 1.4, nine nodes 1.04.
 
     References
     ----------
     Vansteelandt, Goetghebeur, Verstraeten 2000, *Regression models for disease prevalence with diagnostic tests on
     pools of serum samples*, Biometrics 56:1126. Xie 2001, *Regression analysis of group testing samples*, Stat Med
     20:1957. Firth 1993, Biometrika 80:27. Chen, Tebbs, Bilder 2009, *Group testing regression models with fixed and
-    random effects*, Biometrics 65:1270.
+    random effects*, Biometrics 65:1270. Pinheiro, Bates 1995, J Comput Graph Stat 4:12.
 
     Examples
     --------
@@ -195,7 +198,7 @@ def regress(
     """
     assay = assay or Assay()
     people = frame_of(covariates)
-    _refuse(people, link, assay, penalty, site, level)
+    _refuse(people, link, assay, penalty, site, n_nodes, level)
     answers = gather(pools, retests, people, assay)
     if answers.rows.size == 0:
         raise DesignError("nothing to regress", [Problem("pools", "no call says anything")])
@@ -211,12 +214,14 @@ def regress(
     if (spread == 0.0).any() or np.linalg.matrix_rank(scaled := (design - centre) / spread) < design.shape[1]:
         raise DesignError("nothing to regress", [Problem("covariates", "a term is constant or follows from others")])
     likelihood = Likelihood(answers, scaled, kernels.LINKS.index(link))
-    fit, sites = _fit(likelihood, penalty, None if site is None else _sites(seen[site], answers))
+    fit, sites = _fit(likelihood, penalty, None if site is None else _sites(seen[site], answers), n_nodes)
     return _regression(fit, sites, answers, (centre, spread), terms, (link, level, penalty), likelihood)
 
 
-def _refuse(people: pd.DataFrame, link: str, assay: Assay, penalty: str, site: str | None, level: float) -> None:
-    problems = []
+def _refuse(
+    people: pd.DataFrame, link: str, assay: Assay, penalty: str, site: str | None, n_nodes: int, level: float
+) -> None:
+    problems = [] if n_nodes >= 1 else [Problem("n_nodes", f"must be at least 1, found {n_nodes}")]
     if link not in kernels.LINKS:
         problems.append(Problem("link", f"must be one of {', '.join(kernels.LINKS)}, found {link}"))
     if penalty not in get_args(Penalty):
@@ -246,7 +251,7 @@ def _sites(column: "pd.Series[Any]", answers: Answers) -> tuple[Places, Places, 
 
 
 def _fit(
-    likelihood: Likelihood, penalty: Penalty, sites: tuple[Places, Places, Any] | None
+    likelihood: Likelihood, penalty: Penalty, sites: tuple[Places, Places, Any] | None, n_nodes: int
 ) -> tuple[Fit, tuple[Sites, Any] | None]:
     start = started(likelihood)
     if not np.isfinite(likelihood.at(start).value):
@@ -254,7 +259,7 @@ def _fit(
     if sites is None:
         return climb(likelihood.penalised if penalty == "firth" else likelihood.at, start), None
     fixed = climb(likelihood.at, start)
-    found = with_sites(SiteLikelihood(likelihood, sites[0], sites[1]), fixed.at)
+    found = with_sites(SiteLikelihood(likelihood, sites[0], sites[1], n_nodes), fixed.at)
     return found.fit, (found, sites[2])
 
 

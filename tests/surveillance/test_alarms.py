@@ -138,7 +138,7 @@ def test_charts_of_pools_by_hand():
             smooth = 0.7 * smooth + 0.3 * positive / tested
             variance = 0.49 * variance + 0.09 * 0.03 * 0.97 / tested
         assert (statistic, limit) == pytest.approx((smooth, 0.03 + 3 * variance**0.5))
-    assert found["alarm"].iloc[[9, 13]].all() == (found["statistic"] > found["limit"]).iloc[[9, 13]].all()
+    assert (found["alarm"] == (found["statistic"] > found["limit"])).all()
     assert alarmed(found)[-1] == pd.Timestamp("2022-03-14")
 
 
@@ -252,7 +252,7 @@ def test_limit_keeps_its_word():
     assert mean_run_length(**quiet, limit=0.9 * limit) < 100
 
 
-@pytest.mark.parametrize("tested", [1, 3, 5000])
+@pytest.mark.parametrize("tested", [1, 5000])
 @pytest.mark.parametrize("method", ["binomial-cusum", "ewma"])
 def test_limits_are_found_for_few_and_many_pools(method, tested):
     found = alarm(pd.DataFrame({"positive": [tested // 50] * 3, "tested": tested}), method=method, share=0.02)

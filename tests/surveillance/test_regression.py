@@ -231,23 +231,25 @@ def with_sites(n_sites, a_site, sd, seed):
     return pd.DataFrame({"pool_id": pool, "sample_id": np.arange(n), "call": some[pool]}), people, site
 
 
-def test_sites_equal_the_definition_of_laplace():
-    pools, people, site = with_sites(3, 12, 1.0, 2)
+@pytest.mark.parametrize(("n_nodes", "close"), [(1, 1e-6), (25, 1e-6)])
+def test_sites_equal_the_integral(n_nodes, close):
+    """With one node by the definition of Laplace, with many by adding up small steps."""
+    pools, people, site = with_sites(2, 8, 1.0, 2)
     answers = gather(pools, None, people, BY_SIZE)
-    design = np.column_stack([np.ones(36), people["x"]])[answers.rows]
-    of_part = np.array([site[answers.rows[answers.part == part][0]] for part in range(9)])
-    likelihood = SiteLikelihood(Likelihood(answers, design, 0), of_part, site[answers.rows])
+    every = np.column_stack([np.ones(16), people["x"]])
+    of_part = np.array([site[answers.rows[answers.part == part][0]] for part in range(4)])
+    plain = Likelihood(answers, every[answers.rows], 0)
+    likelihood = SiteLikelihood(plain, of_part, site[answers.rows], n_nodes)
     called = [(tuple(of["sample_id"]), bool(of["call"].iloc[0])) for _, of in pools.groupby("pool_id")]
     tests = as_read(called, [], BY_SIZE)
     for beta, sd in (((-2.0, 0.8), 1.0), ((-1.0, 0.0), 0.3)):
-        eta = (np.column_stack([np.ones(36), people["x"]]) @ beta).tolist()
-        wanted = twin.laplace(eta, tests, "logit", site.tolist(), sd)
-        assert likelihood.at(np.array([*beta, np.log(sd)])) == pytest.approx(wanted, rel=1e-6)
+        wanted = twin.over_sites((every @ beta).tolist(), tests, "logit", site.tolist(), sd, exact=n_nodes > 1)
+        assert likelihood.at(np.array([*beta, np.log(sd)])) == pytest.approx(wanted, rel=close)
 
 
 def test_sites_recover_what_was_simulated(small):
     pools, people, _ = with_sites(10 if small else 40, 48 if small else 200, 0.8, 6)
-    found = regress(pools, people, site="clinic")
+    found = regress(pools, people, site="clinic", n_nodes=1 if small else 9)
     plain = regress(pools, people.drop(columns="clinic"))
     assert found.converged
     assert found.log_likelihood > plain.log_likelihood
@@ -260,10 +262,10 @@ def test_sites_recover_what_was_simulated(small):
 
 def test_sites_without_a_spread():
     """The same calls everywhere: nothing is left for the sites."""
-    call = np.tile([1, 0, 0, 0], 30)
-    people = pd.DataFrame({"sample_id": np.arange(240), "clinic": np.arange(240) // 24})
-    pools = pd.DataFrame({"pool_id": np.arange(240) // 2, "sample_id": np.arange(240), "call": np.repeat(call, 2)})
-    found = regress(pools, people, site="clinic")
+    people = pd.DataFrame({"sample_id": np.arange(80), "clinic": np.arange(80) // 16})
+    call = np.repeat(np.tile([1, 0, 0, 0], 10), 2)
+    pools = pd.DataFrame({"pool_id": np.arange(80) // 2, "sample_id": np.arange(80), "call": call})
+    found = regress(pools, people, site="clinic", n_nodes=3)
     plain = regress(pools, people[["sample_id"]])
     assert found.site_sd == 0.0
     assert found.table["estimate"].tolist() == pytest.approx(plain.table["estimate"].tolist(), abs=1e-4)
@@ -296,9 +298,17 @@ def test_names_all_that_is_wrong():
             penalty="lasso",
             site="clinic",
             level=1.0,
+            n_nodes=0,
             assay=Assay(further="independent"),
         )
-    assert {problem.where for problem in refused.value.problems} == {"link", "penalty", "site", "level", "assay"}
+    assert {problem.where for problem in refused.value.problems} == {
+        "link",
+        "penalty",
+        "site",
+        "n_nodes",
+        "level",
+        "assay",
+    }
     cases = {
         r"pools.call: missing": (pools.drop(columns="call"), people),
         r"covariates.sample_id: must be unique \(rows 1\)": (pools, people.assign(sample_id=[0, 0, *range(2, 40)])),
