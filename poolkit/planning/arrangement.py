@@ -17,7 +17,8 @@ def arranged(risks: NDArray[np.float64], n_rows: int, n_columns: int, *, how: Ar
     risks
         (samples,) probability that each is infected.
     n_rows, n_columns
-        Sides of the array, whose places run column by column; 1 and the samples for what is no array.
+        Sides of the array, whose places run column by column; 1 and the samples for what is no array. More samples fill
+        several arrays, one after the other.
     how
         ``given``: as they come. ``sorted``: lowest risk first. ``gradient``: highest risk first, column by column.
         ``spiral``: highest risk in the first corner, then around it, along the edge of a growing rectangle.
@@ -46,9 +47,9 @@ def arranged(risks: NDArray[np.float64], n_rows: int, n_columns: int, *, how: Ar
     falling = np.argsort(-risks, kind="stable")
     if how == "gradient":
         return falling
-    placed = np.empty(risks.size, np.int64)
-    placed[_spiral(n_rows, n_columns)] = falling
-    return placed
+    placed = np.empty((risks.size // (n_rows * n_columns), n_rows * n_columns), np.int64)
+    placed[:, _spiral(n_rows, n_columns)] = falling.reshape(placed.shape)
+    return placed.ravel()
 
 
 def _spiral(n_rows: int, n_columns: int) -> NDArray[np.int64]:

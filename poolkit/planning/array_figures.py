@@ -34,7 +34,7 @@ def of_rectangle(
     *,
     again: bool,
 ) -> Figures:
-    """Return the figures of an array whose assays do not count.
+    """Return the figures of full arrays whose assays do not count.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def of_rectangle(
     if risks is None:
         return UniformArray(rectangle, float(prevalence or 0.0), errors)
     sample = arranged(risks, rectangle.n_rows, rectangle.n_columns, how=arrange)
-    return AnyArray(rectangle, risks[sample], sample, errors)
+    return AnyArrays(rectangle, risks, sample, errors)
 
 
 class UniformArray(Figures):
@@ -96,20 +96,24 @@ class UniformArray(Figures):
         return likely
 
 
-class AnyArray(Figures):
-    """An array whose samples have risks of their own."""
+class AnyArrays(Figures):
+    """Full arrays, one or several, whose samples have risks of their own."""
 
     def __init__(
-        self, rectangle: Rectangle, risk: Floats, sample: NDArray[np.int64], errors: rectangles.Errors
+        self, rectangle: Rectangle, risks: Floats, sample: NDArray[np.int64], errors: rectangles.Errors
     ) -> None:
-        self._risk, self._sample, self._errors = risk, sample, errors
-        self.n_samples = risk.size
-        tests, open_ = np.empty(3), np.empty((rectangle.n_rows, rectangle.n_columns, 2))
-        # Samples fill an array column by column.
-        grid = np.ascontiguousarray(risk.reshape(rectangle.n_columns, rectangle.n_rows).T)
-        rectangles.each(grid, errors, tests, open_)
-        self._open = open_.transpose(1, 0, 2).reshape(-1, 2)
-        found = tuple(tests.tolist())
+        self._risk, self._sample, self._errors = risks[sample], sample, errors
+        self.n_samples = sample.size
+        total, open_ = np.zeros(3), []
+        for block in self._risk.reshape(-1, rectangle.n_rows * rectangle.n_columns):
+            tests, left = np.empty(3), np.empty((rectangle.n_rows, rectangle.n_columns, 2))
+            # Samples fill an array column by column.
+            grid = np.ascontiguousarray(block.reshape(rectangle.n_columns, rectangle.n_rows).T)
+            rectangles.each(grid, errors, tests, left)
+            total += tests
+            open_.append(left.transpose(1, 0, 2).reshape(-1, 2))
+        self._open = np.concatenate(open_)
+        found = tuple(total.tolist())
         self.stages = found if rectangle.master else found[1:]
 
     @property

@@ -41,7 +41,7 @@ class Drawn(Figures):
         self._risk, self._sample = risk, placed[0]
         self.n_samples = layout.n_samples
         stream = np.random.Generator(np.random.PCG64(drawing.seed))
-        plan = _plan(layout, placed[1], drawing.n_columns, unmatched)
+        plan = _plan(layout, placed[1], drawing.sides, unmatched)
         of_sample = np.zeros((4, risk.size), np.int64)
         parts = []
         n_left = drawing.n_drawn
@@ -109,7 +109,7 @@ class _Plan(NamedTuple):
     again: Flags
 
 
-def _plan(layout: Layout, stages: Stages, n_columns: int, unmatched: Unmatched) -> _Plan:
+def _plan(layout: Layout, stages: Stages, sides: tuple[int, int] | None, unmatched: Unmatched) -> _Plan:
     n_pools = layout.stage.size
     pool = np.repeat(np.arange(n_pools), np.diff(layout.offsets))
     inside = np.zeros((n_pools, layout.n_samples), np.float32)
@@ -118,8 +118,11 @@ def _plan(layout: Layout, stages: Stages, n_columns: int, unmatched: Unmatched) 
     last = np.zeros(layout.n_samples, np.int64)
     np.maximum.at(last, layout.members, stage[pool])
     assays = [stages.at(each) for each in stage.tolist()]
-    if stages.columns is not None and n_columns:
-        assays[-n_columns:] = [stages.columns] * n_columns
+    if stages.columns is not None and sides is not None:
+        # The rows of an array, then its columns, and so on for the next.
+        lines = np.flatnonzero(stage == stage.max())
+        for line in lines[np.arange(lines.size) % sum(sides) >= sides[0]]:
+            assays[line] = stages.columns
     again = np.full(n_pools, unmatched == "retest") | ((stage == stage.max(initial=0)) & (unmatched == "lines"))
     return _Plan(
         inside, stage, assays, last, {each: stages.alone(each + 1 if each else 0) for each in set(last.tolist())}, again

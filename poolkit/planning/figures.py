@@ -21,13 +21,13 @@ class Drawing(NamedTuple):
     ----------
     n_drawn, seed : int
         Sets of infected samples, and the seed of their stream.
-    n_columns : int
-        So many of the last pools are the columns of an array.
+    sides : (int, int) or None
+        Rows and columns, where the pools of the last stage are those of arrays.
     """
 
     n_drawn: int
     seed: int
-    n_columns: int
+    sides: tuple[int, int] | None
 
 
 def alone(stages: Stages, last: NDArray[np.int64]) -> tuple[Floats, Floats]:

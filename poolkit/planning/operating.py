@@ -258,8 +258,7 @@ def characteristics(
     sides = (1, layout.n_samples) if rectangle is None else (rectangle.n_rows, rectangle.n_columns)
     sample = arranged(risk, *sides, how=arrange)
     unmatched = unmatched or ("clear" if rectangle is None else "lines")
-    n_columns = 0 if rectangle is None else rectangle.n_columns
-    drawing = Drawing(n_drawn, seed, n_columns)
+    drawing = Drawing(n_drawn, seed, None if rectangle is None else sides)
     found = of_layout(layout, nested, risk[sample], (sample, stages), drawing, unmatched=unmatched)
     return _result(plan, found)
 

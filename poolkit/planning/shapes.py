@@ -45,8 +45,8 @@ class Nested(NamedTuple):
 
 
 def rectangle_of(design: Design | Layout, n: int | None) -> Rectangle | None:
-    """Return the array that a design of so many samples is, or None where it is none or not full."""
-    if isinstance(design, Array) and n in (None, design.block):
+    """Return the array that a design of so many samples fills once or more, or None where it is none or not full."""
+    if isinstance(design, Array) and (n is None or (n > 0 and n % design.block == 0)):
         return Rectangle(design.rows, design.columns, design.master)
     return None
 
