@@ -1,6 +1,6 @@
 """`capacity`: what each stage of a line can do against what it is asked for, before anything is simulated."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,8 @@ def capacity(line: Line) -> pd.DataFrame:
         on average while people come, ``load`` and ``an_hour``, the specimens (people for sampling) an hour that come
         then, retests and reruns included, and that it can take, ``people_an_hour``, the people of the whole line an
         hour that these are enough for, ``use`` (load by capacity), ``slack`` (1 - use, negative where a backlog grows),
-        the largest ``backlog``, ``finish_hour`` when the last is through, and ``binding``, true for the one most used.
+        the largest ``backlog``, ``finish_hour`` when the last is through (missing where it is not), and ``binding``,
+        true for the one most used.
 
     Notes
     -----
@@ -57,7 +58,8 @@ def capacity(line: Line) -> pd.DataFrame:
     tables = steps.sampling_steps(line)
     sites = line.sites
     worked = sites.count * tables.hours(60.0 * hours)
-    flow = _Flow(hours, came, worked, 60.0 / sites.minutes, people, people)
+    window = _window(came)
+    flow = _Flow(hours, came, worked, 60.0 / sites.minutes, people, people, window)
     rows = [flow.row(None, "sampling")]
     # Tubes fill as people start; a vehicle comes half a headway later on average.
     headway = line.courier.headway(sites.count)
@@ -68,12 +70,14 @@ def capacity(line: Line) -> pd.DataFrame:
     n_tubes = people / _members(line, people / span / sites.count)
     closed = flow.done(filling + sites.minutes) * n_tubes / max(1, people)
     rate = np.inf if line.courier.capacity is None else line.courier.capacity * 60.0 / headway
-    courier = _Flow(hours, closed, sites.count * hours, rate, n_tubes, people, span)
+    courier = _Flow(hours, closed, sites.count * hours, rate, n_tubes, people, window)
     rows.append(courier.row(None, "courier"))
     delivered = courier.done(headway / 2.0 + line.courier.travel_minutes)
     for number, lab in enumerate(line.labs):
         mine = _share(line, number, hours, delivered)
-        rows += _stages(line, number, lab, hours, mine, people, span)
+        shares = sum(each.share for each in line.labs)
+        part = float(mine[-1] / delivered[-1]) if delivered[-1] > 0.0 else lab.share / shares
+        rows += _stages(line, number, lab, _Fed(hours, mine, n_tubes * part, people, window))
     table = pd.DataFrame(rows)
     table["lab"] = table["lab"].astype("Int64")
     use = table["use"].fillna(-1.0)
@@ -81,18 +85,40 @@ def capacity(line: Line) -> pd.DataFrame:
     return table
 
 
+def _window(came: Floats) -> tuple[int, int]:
+    """Return the first and the last hour, by their places, between which people come."""
+    moving = np.flatnonzero(np.diff(came) > 0.0)
+    return (int(moving[0]), int(moving[-1]) + 1) if moving.size else (0, 1)
+
+
+class _Fed(NamedTuple):
+    """What a laboratory is fed with: tubes by each hour, and of how many in all; people, and when they come."""
+
+    hours: Floats
+    tubes: Floats
+    total: float
+    people: float
+    window: tuple[int, int]
+
+
 class _Flow:
-    """A fluid through one stage: what came by each hour, and the server hours worked by then."""
+    """A fluid through one stage: what came by each hour of a total, and the server hours worked by then."""
 
     def __init__(
-        self, hours: Floats, came: Floats, worked: Floats, rate: float, total: float, people: float, span: float = 0.0
+        self,
+        hours: Floats,
+        came: Floats,
+        worked: Floats,
+        rate: float,
+        total: float,
+        people: float,
+        window: tuple[int, int],
     ) -> None:
         self.hours, self.came, self.rate, self.people = hours, came, rate, people
         self.worked, self.total = worked, total
-        moving = np.flatnonzero(np.diff(came) > 0.0)
-        first, last = (moving[0], moving[-1] + 1) if moving.size else (0, 1)
-        self.span = span or float(hours[last] - hours[first])
-        self.servers = float(worked[last] - worked[first]) / float(hours[last] - hours[first])
+        first, last = window
+        self.span = float(hours[last] - hours[first])
+        self.servers = float(worked[last] - worked[first]) / self.span
         if np.isinf(rate):
             self.through = came
         else:
@@ -108,8 +134,8 @@ class _Flow:
         load = self.total / self.span
         an_hour = self.servers * self.rate
         finish = np.nan
-        through = self.through >= self.came[-1] - 1e-6 * max(1.0, self.came[-1])
-        if through.any():
+        through = self.through >= self.total * (1.0 - 1e-6)
+        if self.total > 0.0 and through.any():
             finish = float(self.hours[int(np.argmax(through))]) + delay_minutes / 60.0
         use = 0.0 if np.isinf(an_hour) else load / an_hour if an_hour > 0.0 else np.inf
         return {
@@ -203,18 +229,16 @@ def minutes_of(stage: Stage) -> float:
     return float(stage.batch_minutes + repair)
 
 
-def _stages(
-    line: Line, number: int, lab: Laboratory, hours: Floats, tubes: Floats, people: float, span: float
-) -> list[dict[str, Any]]:
+def _stages(line: Line, number: int, lab: Laboratory, fed: _Fed) -> list[dict[str, Any]]:
     """Return the rows of a laboratory, each stage fed by the one before."""
-    rows, flowing, visits = [], tubes, visits_of(line, lab)
-    for stage, passes in zip(lab.stages, visits, strict=True):
-        worked = steps.stage_steps(line, lab, stage).hours(60.0 * hours)
+    rows, flowing = [], fed.tubes
+    for stage, passes in zip(lab.stages, visits_of(line, lab), strict=True):
+        worked = steps.stage_steps(line, lab, stage).hours(60.0 * fed.hours)
         rate = stage.usable * 60.0 / minutes_of(stage)
-        total = float(tubes[-1]) * passes
         # What a laboratory takes is people of the whole line by its part of the tubes.
-        flow = _Flow(hours, flowing * passes, worked, rate, total, people, span)
+        flow = _Flow(fed.hours, flowing * passes, worked, rate, fed.total * passes, fed.people, fed.window)
         rows.append(flow.row(number, stage.name, stage.batch_minutes))
-        waits = batch_forming_delay(stage.usable, an_hour=total / span, linger_minutes=stage.linger_minutes)
+        an_hour = flow.total / flow.span
+        waits = batch_forming_delay(stage.usable, an_hour=an_hour, linger_minutes=stage.linger_minutes)
         flowing = flow.done(waits + stage.batch_minutes) / max(passes, 1e-300)
     return rows

@@ -16,6 +16,7 @@ from poolkit.planning.line.run import LabRun, LineRun, TubeTimes
 
 # Fewer people than this are sampled in one thread: to start another takes longer.
 _FEW = 20_000
+_SEEDS = 2**63
 
 
 def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
@@ -39,7 +40,7 @@ def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
     Raises
     ------
     DesignError
-        When the seed is negative.
+        When the seed is negative or too large.
 
     Notes
     -----
@@ -72,8 +73,8 @@ def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
 
 
 def _run(line: Line, seed: int, *, events: bool, n_threads: int) -> LineRun:
-    if seed < 0:
-        raise DesignError("not a simulation", [Problem("seed", f"must not be negative, found {seed}")])
+    if not 0 <= seed < _SEEDS:
+        raise DesignError("not a simulation", [Problem("seed", f"must be from 0 to 2 ** 63 - 1, found {seed}")])
     people, tubes, counts = _sample(line, seed, events=events, n_threads=n_threads)
     labs = _in_threads(
         [_task(_work, line, number, tubes, seed, events=events) for number in range(len(line.labs))], n_threads
@@ -215,7 +216,7 @@ def simulate_lines(lines: Sequence[Line], *, seed: int, replications: int = 1) -
     Raises
     ------
     DesignError
-        When the seed is negative or there is no replication.
+        When the seed is negative or too large, or there is no replication.
 
     Notes
     -----
@@ -233,7 +234,9 @@ def simulate_lines(lines: Sequence[Line], *, seed: int, replications: int = 1) -
     >>> runs.groupby("line").last_hour.mean().is_monotonic_increasing
     True
     """
-    problems = [Problem("seed", f"must not be negative, found {seed}")] if seed < 0 else []
+    problems = []
+    if not 0 <= seed <= _SEEDS - max(1, replications):
+        problems.append(Problem("seed", f"must be from 0 to 2 ** 63 - 1 for each replication, found {seed}"))
     if replications < 1:
         problems.append(Problem("replications", f"must be at least 1, found {replications}"))
     if problems:

@@ -1,6 +1,6 @@
 """A line as arrays for the kernels: how many servers work when, and every rule as a number."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +36,9 @@ class Steps(NamedTuple):
         return np.asarray((worked[last] + (minutes - self.edges[last]) * self.servers[last]) / 60.0)
 
 
+@lru_cache(maxsize=1024)
 def at_work(
-    servers: int, shifts: Sequence[Shift], teams: Sequence[Team], *, opens_hour: float, horizon_hours: float
+    servers: int, shifts: tuple[Shift, ...], teams: tuple[Team, ...], *, opens_hour: float, horizon_hours: float
 ) -> Steps:
     """Return how many servers are at work when, from the start to the horizon.
 
@@ -57,7 +58,7 @@ def at_work(
     Returns
     -------
     Steps
-        Minutes and servers; two neighbours differ.
+        Minutes and servers, read-only: scenarios that differ elsewhere share them. Two neighbours differ.
     """
     days = range(-1, int(horizon_hours // 24.0) + 2) if shifts else range(0)
     edges = {0.0, opens_hour * 60.0}
@@ -79,19 +80,24 @@ def at_work(
         staffed[(times >= team.from_hour * 60.0) & (times < team.to_hour * 60.0)] += team.servers
     staffed[times < opens_hour * 60.0] = 0
     changes = np.concatenate([[True], np.diff(staffed) != 0])
-    return Steps(times[changes], staffed[changes])
+    steps = Steps(times[changes], staffed[changes])
+    for each in steps:
+        each.flags.writeable = False
+    return steps
 
 
 def sampling_steps(line: Line) -> Steps:
     """Return the tables at work at each site."""
     sites = line.sites
-    return at_work(sites.tables, sites.shifts, sites.teams, opens_hour=0.0, horizon_hours=line.horizon_hours)
+    return at_work(
+        sites.tables, tuple(sites.shifts), tuple(sites.teams), opens_hour=0.0, horizon_hours=line.horizon_hours
+    )
 
 
 def stage_steps(line: Line, lab: Laboratory, stage: Stage) -> Steps:
     """Return the servers at work at a stage of a laboratory."""
-    opens = lab.opens_hour
-    return at_work(stage.servers, stage.shifts, stage.teams, opens_hour=opens, horizon_hours=line.horizon_hours)
+    shifts, teams = tuple(stage.shifts), tuple(stage.teams)
+    return at_work(stage.servers, shifts, teams, opens_hour=lab.opens_hour, horizon_hours=line.horizon_hours)
 
 
 def sigma_of(variation: float) -> float:
@@ -149,8 +155,9 @@ def site_times(line: Line) -> line_sites.Times:
         profile=profile,
         part=part,
         bursts=np.array([hour * 60.0 for hour, _ in sorted(line.arrivals.bursts)], np.float64),
-        edges=steps.edges,
-        tables=steps.servers,
+        # Kernels are compiled for one kind of array, those that can be written.
+        edges=steps.edges.copy(),
+        tables=steps.servers.copy(),
         sensitive=np.array(sensitive),
         opens=np.array([lab.opens_hour * 60.0 for lab in line.labs]),
         share=np.array([lab.share for lab in line.labs], np.float64),

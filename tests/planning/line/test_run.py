@@ -344,8 +344,10 @@ def test_nobody_comes():
 
 
 def test_what_cannot_be_run():
-    with pytest.raises(DesignError, match="seed: must not be negative"):
-        simulate_line(a_line(), seed=-1)
+    for seed in (-1, 2**63):
+        with pytest.raises(DesignError, match="seed: must be from 0 to"):
+            simulate_line(a_line(), seed=seed)
+    assert simulate_line(a_line(10), seed=2**63 - 1).n_people == 10
     with pytest.raises(DesignError) as error:
         simulate_lines([a_line()], seed=-1, replications=0)
     assert [each.where for each in error.value.problems] == ["seed", "replications"]
