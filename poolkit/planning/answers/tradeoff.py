@@ -84,10 +84,10 @@ def pool_size_tradeoff(
 
     Notes
     -----
-    A fluid: half a headway and half a round trip, the minutes of each stage, half of what fills a batch, at most its
-    linger time, and the backlog of the busiest machine: people come at a rate r for H hours, and with capacity c < r
-    the mean wait is H (r / c - 1) / 2 and the last is served at H r / c. Chance adds some near full use: simulate the
-    line for that.
+    A fluid: half a headway and half a round trip, the minutes of each stage (a reader takes a plate), half of what
+    fills a batch, at most its linger time, and the backlog of the busiest machine: people come at a rate r for H hours,
+    and with capacity c < r the mean wait is H (r / c - 1) / 2 and the last is served at H r / c. Kept swabs of reactive
+    pools go first and meet no backlog. Chance adds some near full use; the simulated line is within about a tenth.
 
     References
     ----------
@@ -136,13 +136,14 @@ def pool_size_tradeoff(
         busiest = min(capacity, key=lambda name: capacity[name])
         over = max(1.0, rate / capacity[busiest])
         forming = [min(_LINGER.value, 30.0 * (each.places - 1.0) / rate) for each in stages]
-        bench = (sum(each.minutes for each in stages) + sum(forming)) / 60.0 + 0.5 * hours * (over - 1.0)
+        # A reader takes a plate, specimen by specimen.
+        passing = [each.minutes * (value["wells"] if each.places == 1.0 else 1.0) for each in stages]
+        bench = (sum(passing) + sum(forming)) / 60.0
         road = (value["headway_minutes"] + value["round_trip_minutes"]) / 120.0
         again = 0.0 if size == 1 else float(reacting(prevalence, size, assay))
-        negative = road + bench
-        positive = negative + (_FETCH.value / 60.0 + bench if size > 1 else 0.0)
-        steady = bench - 0.5 * hours * (over - 1.0)
-        late = steady + _FETCH.value / 60.0 if again > 0.0 else 0.0
+        negative = road + bench + 0.5 * hours * (over - 1.0)
+        late = _FETCH.value / 60.0 + bench if size > 1 else 0.0
+        positive = negative + late
         rows.append(
             {
                 "pool_size": size,
@@ -154,7 +155,7 @@ def pool_size_tradeoff(
                 "negative_hours": negative,
                 "positive_hours": positive,
                 "mean_hours": (1.0 - again) * negative + again * positive,
-                "last_hours": hours * over + road + steady + late,
+                "last_hours": hours * over + road + bench + (late if again > 0.0 else 0.0),
             }
         )
     table = pd.DataFrame(rows)

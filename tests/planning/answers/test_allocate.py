@@ -96,6 +96,14 @@ def test_windows_and_waiting_by_hand():
     assert late.left[["site", "hour", "tubes", "reason"]].values.tolist() == [["a", 0, 10.0, "laboratories are full"]]
 
 
+@pytest.mark.parametrize(("far", "chosen"), [(50.0, "far"), (70.0, "near")])
+def test_an_hour_of_waiting_costs_an_hour(far, chosen):
+    labs = {"lab": ["near", "far"], "tubes_per_hour": [9, 9], "opens": [1, 0]}
+    plan = allocate({"site": ["a"], "hour": [0], "tubes": [9]}, labs, minutes=[[0.0, far]], hours=3, max_wait_hours=1)
+    assert plan.flows["lab"].tolist() == [chosen]
+    assert plan.minutes == 9 * min(far, 60.0)
+
+
 def test_out_of_reach_is_said():
     sites = {"site": ["a", "b"], "tubes": [1, 1], "x_km": [0, 500], "y_km": [0, 0]}
     labs = {"lab": ["one"], "tubes_per_hour": [10], "x_km": [0], "y_km": [0]}

@@ -59,3 +59,13 @@ def test_every_problem_at_once():
     with pytest.raises(DesignError) as caught:
         place(sites, places, n_mobile=2, labs=places, hours=0, gap=1.0, seconds=0.0)
     assert [problem.where for problem in caught.value.problems] == ["n_mobile", "hours", "gap", "seconds", "labs.lab"]
+
+
+def test_out_of_time_nothing_is_proven():
+    rng = np.random.default_rng(0)
+    n, m = 60, 20
+    sites = {"site": range(n), "tubes": [9] * n, "x_km": rng.uniform(0, 60, n), "y_km": rng.uniform(0, 60, n)}
+    places = {"lab": range(m), "tubes_per_hour": [60] * m, "x_km": rng.uniform(0, 60, m), "y_km": rng.uniform(0, 60, m)}
+    hurried = place(sites, places, n_mobile=9, seconds=1e-9)
+    assert hurried.gap > 0.0
+    assert hurried.places["chosen"].sum() <= 9

@@ -95,7 +95,7 @@ def test_tradeoff_by_hand():
     # 500 wells an hour: 10,000 wells in 20 hours, 100,000 in 200.
     assert table["busiest"].tolist() == ["cyclers", "cyclers"]
     assert table["use"].tolist() == pytest.approx([2.0, 20.0])
-    fixed = (40 + 30 + 45 + 120 + 1 + 30.0 * (191 + 383 + 99 + 99) / 1000) / 60
+    fixed = (40 + 30 + 45 + 120 + 100 + 30.0 * (191 + 383 + 99 + 99) / 1000) / 60
     fixed += (min(15, 30.0 * 383 / 1000) - 30.0 * 383 / 1000) / 60
     road = (30 + 120) / 120
     assert table["mean_hours"][0] == pytest.approx(road + fixed + 5.0)

@@ -1,11 +1,21 @@
 """The least resources in the simulator, and what one more is worth: what holds, what does not, by hand and by seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib import pyplot
 
 from poolkit import DesignError
-from poolkit.planning.answers import line_of, one_more, plot_tornado, required, tornado, verify_required
+from poolkit.planning.answers import (
+    line_of,
+    one_more,
+    plot_tornado,
+    pool_size_tradeoff,
+    required,
+    tornado,
+    verify_required,
+)
 from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, Sites, Stage, simulate_line
 
 QUICK = {"analysis_seconds": 10, "people_per_site": 500}
@@ -85,6 +95,19 @@ def test_assumptions_of_the_line_are_stated(answer):
     assert table.loc["recollect_minutes", "value"] == 240.0
     assert not table.loc["extraction: linger", "verified"]
     assert set(answer.assumptions["name"]) < set(table.index)
+
+
+@pytest.mark.parametrize("size", [5, 10])
+def test_the_tradeoff_is_that_of_the_simulated_line(size, small):
+    """With machines for ten in a tube, ten flow and five pile up: means from swab to result within a tenth."""
+    n = 4_000 if small else 60_000
+    answer = required(n, prevalence=0.002)
+    machines = {name: answer.least[name] for name in ("transfer machines", "ovens", "extractors", "cyclers", "readers")}
+    found = pool_size_tradeoff(0.002, people=n, sizes=(size,), machines=machines, values={"use": 1.0}).table.iloc[0]
+    line = replace(line_of(answer, sampling_until_hour=16.0, protocol="de-lolli"), pool_size=size)
+    seen = simulate_line(line, seed=1).turnaround().set_index("way")["mean"]
+    assert found["negative_hours"] == pytest.approx(seen["first pass"], rel=0.12)
+    assert found["positive_hours"] == pytest.approx(seen["retest"], rel=0.12)
 
 
 def by_hand(servers):
