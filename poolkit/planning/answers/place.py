@@ -29,8 +29,8 @@ class Placement:
     allocation : Allocation
         The best routes to the chosen places and the fixed laboratories, with prices.
     gap : float
-        How far the choice may be above the best, as a part of it: 0 is proven best. Out of time it is 1 or more where it
-        is not even proven that as many tubes have to be left.
+        How far the choice may be above the best, as a part of it: 0 is proven best. Out of time it is 1 or more where
+        it is not even proven that as many tubes have to be left.
     bound : float
         No choice that serves as many tubes takes fewer tube-minutes, as far as is proven.
     """

@@ -303,4 +303,8 @@ def plot_required(answer: Required, *, ax: "Axes | None" = None) -> "Axes":
     axes.set_yticks(place, table["resource"].tolist())
     axes.set_xlim(0.0, most * 1.15)
     axes.set(xlabel=f"people served in {answer.hours:g} hours (thousand)", title=f"Bottleneck: {first}")
+    if told.any():
+        axes.annotate(
+            "orange: what there is", (1.0, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=8
+        )
     return axes

@@ -35,6 +35,13 @@ def test_hour_by_hour(people, stock, deliveries, lead, safety):
     assert stock + row["delivered"] + row["order"] >= sum(use)
 
 
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=6), st.integers(0, 40))
+def test_the_busiest_stretch_begins_or_ends_with_an_hour(people, quarters):
+    item = Item("swabs", "person", 1.0, lead_hours=quarters / 4, safety_hours=0.0)
+    found = supplies(people, items=[item]).items["reorder_point"][0]
+    assert found == pytest.approx(twin.busiest([each / 4 for each in people for _ in range(4)], quarters))
+
+
 def test_what_uses_what_up():
     plan = supplies(47_000, hours=2, pool_size=10, prevalence=0.01, values={"people_per_sampler": 470})
     needed = plan.items.set_index("item")["needed"]
