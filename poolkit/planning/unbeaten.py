@@ -189,5 +189,8 @@ def plot_frontier(table: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("infected samples found, %")
     ax.set_ylabel("tests for each sample")
     ax.set_ylim(bottom=0.0)
+    low, high = ax.get_xlim()
+    # No more than all are found.
+    ax.set_xlim(right=min(high, 100.0 + 0.02 * (100.0 - low)))
     ax.legend(frameon=False, fontsize="small")
     return ax
