@@ -70,7 +70,6 @@ def main() -> None:
         ("  with retests", lambda: poolkit.regress(pools, people, retests=retests, assay=ASSAY), "31.8"),
         ("  with Firth's penalty", lambda: poolkit.regress(pools, people, assay=ASSAY, penalty="firth"), "none"),
         ("  with 100 sites", lambda: poolkit.regress(pools, sites, assay=ASSAY, site="site"), "none"),
-        ("  by Laplace", lambda: poolkit.regress(pools, sites, assay=ASSAY, site="site", n_nodes=1), "none"),
         ("regress, 40 arrays of 5 x 5", lambda: poolkit.regress(lines, people), "8.8 (2 arrays)"),
         ("alarm, C2 of 1000 days", lambda: poolkit.alarm(counts), "-"),
         ("alarm, ewma of 365 days of pools", lambda: poolkit.alarm(tested, method="ewma", share=0.04, limit=3.0), "-"),

@@ -151,6 +151,8 @@ def gather(pools: Any, retests: Any, covariates: pd.DataFrame, assay: Assay) -> 
         problems.append(Problem("pools.sample_id", "must be in a pool once"))
     if problems:
         raise DesignError("nothing to regress", problems)
+    if not ((outcome >= 0).any() or (again >= 0).any()):
+        raise DesignError("nothing to regress", [Problem("pools", "no call says anything")])
     return _arranged(pool, member.astype(np.int64), called, (alone.astype(np.int64), again), assay)
 
 

@@ -18,6 +18,7 @@ Places = NDArray[np.int64]
 _N_STEPS, _N_HALVINGS, _DECREMENT = 100, 40, 1e-12
 _APART = 1e-4  # of slopes that are differences
 _LEAST_SD = 1e-3
+_MANY_PARTS = 20
 _STARTS = (0.005, 0.05, 0.4)
 
 
@@ -191,10 +192,15 @@ class SiteLikelihood:
     site_of_part, site_of_sample
         The site of each part and of each sample.
     n_nodes
-        Points of the quadrature around each site's likeliest effect; 1 is Laplace's approximation.
+        Points of the quadrature around each site's likeliest effect; 1 is Laplace's approximation, which is taken where
+        sites have many parts.
     """
 
-    def __init__(self, likelihood: Likelihood, site_of_part: Places, site_of_sample: Places, n_nodes: int = 1) -> None:
+    def __init__(
+        self, likelihood: Likelihood, site_of_part: Places, site_of_sample: Places, n_nodes: int | None = None
+    ) -> None:
+        if n_nodes is None:
+            n_nodes = 1 if np.median(np.bincount(site_of_part)) >= _MANY_PARTS else 9
         self._nodes, self._weights = np.polynomial.hermite.hermgauss(n_nodes)
         self._of, self._parts, self._samples = likelihood, site_of_part, site_of_sample
         self.n_sites = int(site_of_part.max()) + 1

@@ -123,7 +123,7 @@ def regress(
     assay: Assay | None = None,
     penalty: Penalty = "none",
     site: str | None = None,
-    n_nodes: int = 9,
+    n_nodes: int | None = None,
     level: float = 0.95,
 ) -> Regression:
     """Return how the risk of infection goes with covariates, from calls of pools and retests.
@@ -147,7 +147,7 @@ def regress(
     site
         Column of the covariates with the site of each sample, whose effects are normal; pools stay within a site.
     n_nodes
-        Points of the quadrature over each site's effect; 1 is Laplace's approximation.
+        Points of the quadrature over each site's effect; where not given 1 (Laplace), or 9 below 20 pools a site.
     level
         Of the intervals.
 
@@ -200,8 +200,6 @@ def regress(
     people = frame_of(covariates)
     _refuse(people, link, assay, penalty, site, n_nodes, level)
     answers = gather(pools, retests, people, assay)
-    if answers.rows.size == 0:
-        raise DesignError("nothing to regress", [Problem("pools", "no call says anything")])
     seen = people.iloc[answers.rows].reset_index(drop=True)
     terms = terms_of(seen, {"sample_id", *([site] if site else [])})
     design, problems = design_of(seen, terms)
@@ -219,9 +217,11 @@ def regress(
 
 
 def _refuse(
-    people: pd.DataFrame, link: str, assay: Assay, penalty: str, site: str | None, n_nodes: int, level: float
+    people: pd.DataFrame, link: str, assay: Assay, penalty: str, site: str | None, n_nodes: int | None, level: float
 ) -> None:
-    problems = [] if n_nodes >= 1 else [Problem("n_nodes", f"must be at least 1, found {n_nodes}")]
+    problems = []
+    if n_nodes is not None and n_nodes < 1:
+        problems.append(Problem("n_nodes", f"must be at least 1, found {n_nodes}"))
     if link not in kernels.LINKS:
         problems.append(Problem("link", f"must be one of {', '.join(kernels.LINKS)}, found {link}"))
     if penalty not in get_args(Penalty):
@@ -251,7 +251,7 @@ def _sites(column: "pd.Series[Any]", answers: Answers) -> tuple[Places, Places, 
 
 
 def _fit(
-    likelihood: Likelihood, penalty: Penalty, sites: tuple[Places, Places, Any] | None, n_nodes: int
+    likelihood: Likelihood, penalty: Penalty, sites: tuple[Places, Places, Any] | None, n_nodes: int | None
 ) -> tuple[Fit, tuple[Sites, Any] | None]:
     start = started(likelihood)
     if not np.isfinite(likelihood.at(start).value):
