@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from poolkit.assays import Assay, Dilution, fit_dilution
+    from poolkit.assays import (
+        Assay,
+        Dilution,
+        fit_dilution,
+    )
     from poolkit.deconvolution import (
         Candidates,
         Decoded,
@@ -31,16 +35,54 @@ if TYPE_CHECKING:
         SchemaError,
         TraceError,
     )
-    from poolkit.formats import read_day, read_instrument, write_day
-    from poolkit.lab import Lab
-    from poolkit.pipeline import process
-    from poolkit.planning import compare_designs
-    from poolkit.plates import layout_plates
-    from poolkit.pooling import design, design_names, next_stage_pools, pool_samples, pool_tubes
-    from poolkit.protocols import Protocol, load_protocol, protocol_names
-    from poolkit.schemas import Day, History, Outcome, conform
-    from poolkit.simulation import Failures, simulate_custody, simulate_day, simulate_evening
-    from poolkit.trace import KeyRing, check_proof
+    from poolkit.formats import (
+        read_day,
+        read_instrument,
+        write_day,
+    )
+    from poolkit.lab import (
+        Lab,
+    )
+    from poolkit.pipeline import (
+        process,
+    )
+    from poolkit.planning import (
+        choose_multiplex,
+        compare_designs,
+        multiplex,
+        sterrett,
+    )
+    from poolkit.plates import (
+        layout_plates,
+    )
+    from poolkit.pooling import (
+        design,
+        design_names,
+        next_stage_pools,
+        pool_samples,
+        pool_tubes,
+    )
+    from poolkit.protocols import (
+        Protocol,
+        load_protocol,
+        protocol_names,
+    )
+    from poolkit.schemas import (
+        Day,
+        History,
+        Outcome,
+        conform,
+    )
+    from poolkit.simulation import (
+        Failures,
+        simulate_custody,
+        simulate_day,
+        simulate_evening,
+    )
+    from poolkit.trace import (
+        KeyRing,
+        check_proof,
+    )
 
 # Where each public name lives; a room is entered when a name of it is first asked for, so that importing does no work.
 _ROOMS = {
@@ -80,7 +122,12 @@ _ROOMS = {
     ),
     "lab": ("Lab",),
     "pipeline": ("process",),
-    "planning": ("compare_designs",),
+    "planning": (
+        "choose_multiplex",
+        "compare_designs",
+        "multiplex",
+        "sterrett",
+    ),
     "plates": ("layout_plates",),
     "pooling": (
         "design",
@@ -138,6 +185,7 @@ __all__ = [
     "__version__",
     "adaptive_tests",
     "check_proof",
+    "choose_multiplex",
     "compare_designs",
     "conform",
     "decode",
@@ -149,6 +197,7 @@ __all__ = [
     "hierarchical_tests",
     "layout_plates",
     "load_protocol",
+    "multiplex",
     "next_pools",
     "next_stage_pools",
     "pool_samples",
@@ -162,6 +211,7 @@ __all__ = [
     "simulate_custody",
     "simulate_day",
     "simulate_evening",
+    "sterrett",
     "write_day",
 ]
 
