@@ -1,12 +1,14 @@
 """`Assay`: how likely a pool is to react, by its size and by how many of its samples are infected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolkit.assays.loads import SIZES, Loads, detected_by_size, loads_of, one_infected
+from poolkit.assays.shift import Dilution
 from poolkit.errors import DesignError, Problem
 
 
@@ -21,8 +23,11 @@ class Assay:
         linear between them and constant outside, as in `Protocol.sensitivity`.
     specificity : float
         Probability that a specimen without an infected sample does not react.
-    further : {"none", "independent"}
-        What more infected samples add: nothing, or each a chance of its own, ``1 - (1 - sensitivity) ** k``.
+    further : {"none", "independent", "loads"}
+        What more infected samples add: nothing, or each a chance of its own, ``1 - (1 - sensitivity) ** k``, or its
+        viral load.
+    loads : Loads, optional
+        The viral loads and the limit of detection that the sensitivity comes from, see `of_loads`.
 
     Raises
     ------
@@ -42,7 +47,8 @@ class Assay:
 
     sensitivity: float | tuple[tuple[int, float], ...] = 1.0
     specificity: float = 1.0
-    further: Literal["none", "independent"] = "none"
+    further: Literal["none", "independent", "loads"] = "none"
+    loads: Loads | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no assay."""
@@ -54,10 +60,64 @@ class Assay:
         ]
         if sizes[0] < 1 or any(low >= high for low, high in pairwise(sizes)):
             problems.append(Problem("sensitivity", "its sizes must rise from at least 1"))
-        if self.further not in ("none", "independent"):
-            problems.append(Problem("further", f"must be none or independent, found {self.further}"))
+        if self.further not in ("none", "independent", "loads"):
+            problems.append(Problem("further", f"must be none, independent or loads, found {self.further}"))
+        elif (self.further == "loads") != (self.loads is not None):
+            problems.append(Problem("loads", "go with further loads: take of_loads"))
         if problems:
             raise DesignError("not an assay", problems)
+
+    @classmethod
+    def of_loads(
+        cls,
+        *,
+        specificity: float = 1.0,
+        dilution: Dilution | None = None,
+        limit_cycles: float = 40.0,
+        sd_cycles: float = 0.6,
+        efficiency: float = 1.0,
+    ) -> "Assay":
+        """Return the assay of published viral loads, a shift by dilution and a limit of detection.
+
+        Parameters
+        ----------
+        specificity
+            Probability that a specimen without an infected sample does not react.
+        dilution
+            What `fit_dilution` fitted; log2 of the pool size where not given.
+        limit_cycles
+            A curve that crosses later is read as negative; and whatever it is, one molecule has to be in the reaction.
+        sd_cycles
+            Standard deviation of a reading.
+        efficiency
+            Amplification efficiency, above 0 up to 1.
+
+        Returns
+        -------
+        Assay
+            Its sensitivity falls with the size of the pool. `characteristics` lets all tests of a sample see one load,
+            so that who is missed in a pool would often be missed alone too.
+
+        Notes
+        -----
+        An infected sample is detected with probability Phi((limit - Ct) / sd) (1 - exp(-molecules)), averaged over the
+        loads of 4,344 people's first positive tests.
+
+        References
+        ----------
+        Jones et al. 2021, Science 373, eabi5273 (loads); Verwilt et al. 2020 (the curve), see `expected_ct_cycles`.
+
+        Examples
+        --------
+        >>> assay = Assay.of_loads()
+        >>> assay.reactive(10)[[1, 5, 10], 1].round(3).tolist()
+        [0.997, 0.97, 0.944]
+        """
+        loads = loads_of(dilution, limit_cycles=limit_cycles, sd_cycles=sd_cycles, efficiency=efficiency)
+        found = detected_by_size(loads, 32)[:, 0].tolist()
+        beyond = [float(loads.detected(one_infected(), size).mean()) for size in SIZES[32:]]
+        points = tuple(zip(SIZES, [*found, *beyond], strict=True))
+        return cls(points, specificity, "loads", loads)
 
     def _points(self) -> tuple[list[int], list[float]]:
         points = self.sensitivity if isinstance(self.sensitivity, tuple) else ((1, self.sensitivity),)
@@ -68,7 +128,12 @@ class Assay:
         sizes, values = self._points()
         of_size = np.interp(np.arange(largest + 1), sizes, values)[:, None]
         infected = np.arange(largest + 1)[None, :]
-        of_infected = of_size if self.further == "none" else 1.0 - (1.0 - of_size) ** infected
+        if self.loads is not None and largest:
+            table = detected_by_size(self.loads, largest)
+            column = np.clip(infected[0] - 1, 0, table.shape[1] - 1)
+            of_infected = np.concatenate([table[:1], table])[:, column]
+        else:
+            of_infected = of_size if self.further == "none" else 1.0 - (1.0 - of_size) ** infected
         table = np.where(infected > 0, of_infected, 1.0 - self.specificity)
         # A pool of none has nobody who could make it react.
         table[0] = 1.0 - self.specificity

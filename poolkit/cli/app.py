@@ -9,6 +9,7 @@ import typer
 
 from poolkit import __version__
 from poolkit.cli.amend import amend, amendments, approve
+from poolkit.cli.choose import choose
 from poolkit.cli.compare import compare
 from poolkit.cli.decode import decode
 from poolkit.cli.demo import demo
@@ -20,6 +21,7 @@ from poolkit.cli.key import key
 from poolkit.cli.monitor import monitor
 from poolkit.cli.next import next_plates
 from poolkit.cli.orders import orders
+from poolkit.cli.plan import plan
 from poolkit.cli.plate import plate
 from poolkit.cli.protocols import protocols
 from poolkit.cli.prove import check, prove
@@ -61,6 +63,8 @@ VERBS: tuple[Callable[..., None], ...] = (
     protocols,
     design,
     compare,
+    choose,
+    plan,
     decode,
 )
 

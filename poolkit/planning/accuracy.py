@@ -1,0 +1,129 @@
+"""How likely each specimen of a design reacts: an assay for all stages or one a stage, by pool size and by infected."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolkit.assays import Assay
+from poolkit.errors import Problem
+
+Assays = Assay | Sequence[Assay] | None
+_PERFECT = Assay()
+
+
+class Stages(NamedTuple):
+    """The assay of each stage.
+
+    Attributes
+    ----------
+    assays : tuple of Assay
+        One for all stages, or one a stage, samples alone last.
+    columns : Assay or None
+        Of the columns of an array, where they are read otherwise than its rows.
+    single : Assay or None
+        Of samples alone, where it is the same in every stage.
+    """
+
+    assays: tuple[Assay, ...]
+    columns: Assay | None
+    single: Assay | None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it matters how many of a pool are infected, beyond one."""
+        return any(each.further != "none" for each in self.assays) or (
+            self.columns is not None and self.columns.further != "none"
+        )
+
+    @property
+    def shared(self) -> bool:
+        """Whether tests of one sample see the same load, so that they do not err each for itself."""
+        every = (*self.assays, self.columns, self.single)
+        return any(each is not None and each.loads is not None for each in every)
+
+    def alone(self, stage: int) -> Assay:
+        """Return the assay of samples alone in a stage; 0 is the last."""
+        return self.single or self.at(stage)
+
+    def at(self, stage: int) -> Assay:
+        """Return the assay of a stage, counted from 1; 0 is the last."""
+        return self.assays[stage - 1] if len(self.assays) > 1 else self.assays[0]
+
+
+def stages_of(
+    assay: Assays, columns: Assay | None, alone: Assay | None, n_stages: int, problems: list[Problem]
+) -> Stages:
+    """Return the assay of each stage; the stages of pools and one of samples alone.
+
+    Parameters
+    ----------
+    assay
+        What was given.
+    columns, alone
+        Of columns and of samples alone, where given apart.
+    n_stages
+        Stages of the design, samples alone included.
+    problems
+        What is wrong is added.
+
+    Returns
+    -------
+    Stages
+        One assay, or as many as stages.
+    """
+    if assay is None or isinstance(assay, Assay):
+        return Stages((assay or _PERFECT,), columns, alone)
+    assays = tuple(assay)
+    if len(assays) not in (1, n_stages):
+        problems.append(Problem("assay", f"must be one or {n_stages}, one a stage, found {len(assays)}"))
+        return Stages((_PERFECT,), columns, alone)
+    return Stages(assays, columns, alone)
+
+
+@lru_cache(maxsize=8192)
+def rates(assay: Assay, size: int) -> tuple[float, float]:
+    """Return how likely a specimen of so many samples reacts with one infected and with none.
+
+    Examples
+    --------
+    >>> rates(Assay(((1, 0.99), (11, 0.94)), 0.75), 3)
+    (0.98, 0.25)
+    """
+    if isinstance(assay.sensitivity, tuple):
+        sizes, values = zip(*assay.sensitivity, strict=True)
+        return float(np.interp(size, sizes, values)), 1.0 - assay.specificity
+    return float(assay.sensitivity), 1.0 - assay.specificity
+
+
+@lru_cache(maxsize=1024)
+def _by_count(assay: Assay, size: int) -> NDArray[np.float64]:
+    return np.ascontiguousarray(assay.reactive(size)[size])
+
+
+def reactions(stages: Stages, sizes: Sequence[int], of_stage: Sequence[int], n_columns: int) -> NDArray[np.float64]:
+    """Return how likely each pool reacts, by how many of it are infected.
+
+    Parameters
+    ----------
+    stages
+        The assay of each stage.
+    sizes, of_stage
+        Samples and stage of each pool.
+    n_columns
+        2 where only somebody or nobody matters, else more than the largest size.
+
+    Returns
+    -------
+    numpy.ndarray
+        (pools, columns) by infected samples; the last column stands for so many or more.
+    """
+    table = np.zeros((len(sizes), n_columns))
+    for pool, (size, stage) in enumerate(zip(sizes, of_stage, strict=True)):
+        if n_columns == 2:
+            table[pool, 1], table[pool, 0] = rates(stages.at(stage), size)
+        else:
+            table[pool, : size + 1] = _by_count(stages.at(stage), size)
+    return table

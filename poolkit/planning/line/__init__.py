@@ -1,0 +1,37 @@
+"""The line of a city: sampling, couriers and laboratories, reckoned and simulated."""
+
+from poolkit.planning.line.capacity import capacity
+from poolkit.planning.line.description import Arrivals, Courier, Laboratory, Line, Sites
+from poolkit.planning.line.queues import (
+    allen_cunneen,
+    batch_forming_delay,
+    erlang_c,
+    fluid_backlog,
+    littles_law,
+    wait_exceeds,
+)
+from poolkit.planning.line.run import LineRun
+from poolkit.planning.line.simulate import simulate_line, simulate_lines
+from poolkit.planning.line.stages import Shift, Stage, Stock, Team
+
+__all__ = [
+    "Arrivals",
+    "Courier",
+    "Laboratory",
+    "Line",
+    "LineRun",
+    "Shift",
+    "Sites",
+    "Stage",
+    "Stock",
+    "Team",
+    "allen_cunneen",
+    "batch_forming_delay",
+    "capacity",
+    "erlang_c",
+    "fluid_backlog",
+    "littles_law",
+    "simulate_line",
+    "simulate_lines",
+    "wait_exceeds",
+]
