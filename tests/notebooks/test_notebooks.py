@@ -23,7 +23,8 @@ def test_the_notebooks_are_there():
 def test_outputs_are_cleared(path):
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
-            assert cell["outputs"] == [] and cell["execution_count"] is None
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
 
 
 def small(notebook):
@@ -43,8 +44,8 @@ def small(notebook):
 
 
 def run(notebook, folder):
-    client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}})
-    client.execute()
+    resources = {"metadata": {"path": folder}}
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
     return notebook
 
 
