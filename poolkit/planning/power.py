@@ -201,7 +201,8 @@ def plot_pool_sizes(frame: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     for name, values, colour, dash in (
         ("root mean squared error", np.sqrt(frame["mse"]), BLUE, "-"),
         ("standard deviation", np.sqrt(frame["variance"]), ORANGE, "--"),
-        ("bias", frame["bias"].abs(), VERMILLION, ":"),
+        # Rounding is no bias, and no place on a logarithmic scale.
+        ("bias", frame["bias"].abs().where(frame["bias"].abs() > 1e-9), VERMILLION, ":"),
     ):
         ax.plot(size, 100.0 * values, color=colour, linestyle=dash, linewidth=1.6, label=name)
     best = frame.loc[frame["best"]].iloc[0]

@@ -2,6 +2,18 @@
 
 from poolkit.planning.line.capacity import capacity
 from poolkit.planning.line.description import Arrivals, Courier, Laboratory, Line, Sites
+from poolkit.planning.line.outcomes import (
+    line_stocks,
+    line_turnaround,
+    plot_line_stocks,
+    plot_line_turnaround,
+)
+from poolkit.planning.line.panels import (
+    line_queues,
+    line_use,
+    plot_line_queues,
+    plot_line_use,
+)
 from poolkit.planning.line.queues import (
     allen_cunneen,
     batch_forming_delay,
@@ -30,7 +42,15 @@ __all__ = [
     "capacity",
     "erlang_c",
     "fluid_backlog",
+    "line_queues",
+    "line_stocks",
+    "line_turnaround",
+    "line_use",
     "littles_law",
+    "plot_line_queues",
+    "plot_line_stocks",
+    "plot_line_turnaround",
+    "plot_line_use",
     "simulate_line",
     "simulate_lines",
     "wait_exceeds",
