@@ -1,5 +1,6 @@
 """The laws of the house over the whole tree; `test_proofs` shows of each that it can fail."""
 
+import ast
 import importlib
 import json
 import pkgutil
@@ -58,6 +59,17 @@ def test_public_names_are_documented() -> None:
     # The version is a plain text, whose docstring is Python's.
     things = {name: getattr(poolkit, name) for name in poolkit.__all__ if name != "__version__"}
     hold([each for name, thing in things.items() for each in laws.sections(f"poolkit.{name}", thing)])
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    stub = ast.parse((ROOT / "poolkit" / "__init__.pyi").read_text(encoding="utf-8"))
+    seen = {
+        (node.module, alias.name, alias.asname)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == {(f"poolkit.{room}", name, name) for name, room in poolkit._ROOM_OF.items()}
 
 
 def tracked() -> list[str]:

@@ -1,7 +1,15 @@
 """The line of a city: sampling, couriers and laboratories, reckoned and simulated."""
 
-from poolkit.planning.line.capacity import capacity
-from poolkit.planning.line.description import Arrivals, Courier, Laboratory, Line, Sites
+from poolkit.planning.line.capacity import (
+    capacity,
+)
+from poolkit.planning.line.description import (
+    Arrivals,
+    Courier,
+    Laboratory,
+    Line,
+    Sites,
+)
 from poolkit.planning.line.outcomes import (
     line_stocks,
     line_turnaround,
@@ -22,9 +30,19 @@ from poolkit.planning.line.queues import (
     littles_law,
     wait_exceeds,
 )
-from poolkit.planning.line.run import LineRun
-from poolkit.planning.line.simulate import simulate_line, simulate_lines
-from poolkit.planning.line.stages import Shift, Stage, Stock, Team
+from poolkit.planning.line.run import (
+    LineRun,
+)
+from poolkit.planning.line.simulate import (
+    simulate_line,
+    simulate_lines,
+)
+from poolkit.planning.line.stages import (
+    Shift,
+    Stage,
+    Stock,
+    Team,
+)
 
 __all__ = [
     "Arrivals",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels import line_lab, line_people, line_sites
-from poolkit.planning.line import picture, steps
+from poolkit.planning.line import steps
 from poolkit.planning.line.description import Line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 Since = Literal["swab", "arrival"]
@@ -219,28 +216,6 @@ class LineRun:
         names = table["stage"].unique()
         table["hour"] += self.line.grid_minutes / 60.0
         return table.groupby(["hour", "stage"])["waiting"].sum().unstack("stage")[names]
-
-    def plot_queues(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw `queues`, and return the axes."""
-        return picture.plot_queues(self.queues(), ax=ax)
-
-    def plot_use(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw `use` as a heat map, and return the axes."""
-        return picture.plot_use(self.use(), ax=ax)
-
-    def plot_ecdf(
-        self, *, deadline_hours: float | None = None, since: Since = "swab", ax: "Axes | None" = None
-    ) -> "Axes":
-        """Draw `ecdf` with the median and the 90 and 99 percent quantiles of all, and return the axes."""
-        return picture.plot_ecdf(self.ecdf(since=since), deadline_hours=deadline_hours, since=since, ax=ax)
-
-    def plot_curves(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw `curves`, and return the axes."""
-        return picture.plot_curves(self.curves(), ax=ax)
-
-    def plot_stocks(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw `stocks`, each item in percent of its largest level, and return the axes."""
-        return picture.plot_stocks(self.stocks(), ax=ax)
 
     def use(self) -> pd.DataFrame:
         """Return the part of the servers at work that is busy, stages in rows, hours since the start in columns."""
