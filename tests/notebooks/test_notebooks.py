@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def small(notebook):
 
 def run(notebook, folder):
     resources = {"metadata": {"path": folder}}
-    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
+    # The kernel starts elsewhere and takes poolkit from this checkout, as the tests do.
+    found = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute(env=found)
     return notebook
 
 
