@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbclient
@@ -12,6 +13,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+WIDGET = "application/vnd.jupyter.widget-view+json"
 HIDDEN = "import sys\nsys.modules['ipywidgets'] = None"
 
 
@@ -52,12 +54,21 @@ def run(notebook, folder):
     return notebook
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    # Without compiling numpy warns of what the kernels let wrap and divide.
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        monkeypatch.setenv("PYTHONWARNINGS", "ignore::RuntimeWarning")
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_and_shows(path, tmp_path):
     made = run(small(nbformat.read(path, as_version=4)), str(tmp_path))
     shown = [kind for cell in made.cells for each in cell.get("outputs", []) for kind in each.get("data", {})]
     assert {"image/png", "image/svg+xml"} & set(shown), "a notebook shows a picture"
+    has_sliders = any("IntSlider" in cell.source for cell in made.cells) and find_spec("ipywidgets") is not None
+    assert (WIDGET in shown) == has_sliders
     assert not [each for cell in made.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"]
 
 
@@ -68,4 +79,4 @@ def test_sliders_are_optional(tmp_path):
     notebook.cells.insert(0, nbformat.v4.new_code_cell(HIDDEN))
     shown = run(notebook, str(tmp_path))
     kinds = [kind for cell in shown.cells for each in cell.get("outputs", []) for kind in each.get("data", {})]
-    assert "application/vnd.jupyter.widget-view+json" not in kinds
+    assert WIDGET not in kinds
