@@ -12,8 +12,8 @@ from poolkit.assays import Assay, dilution_cycles
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.operating import Characteristics, characteristics
 from poolkit.planning.searched import Option, Price, Sought, arrays_of, best_array, best_nested
+from poolkit.planning.shapes import named
 from poolkit.pooling.designs import Layout
-from poolkit.pooling.designs import design as design_of
 
 Objective = Literal["tests", "tests_per_correct", "cost"]
 OBJECTIVES = ("tests", "tests_per_correct", "cost")
@@ -265,7 +265,7 @@ def figures_of(
 ) -> Characteristics:
     """Return the figures of an option; where they are drawn, fewer sets of larger blocks."""
     assay, alone = assays
-    n = option.plan.n_samples if isinstance(option.plan, Layout) else design_of(option.plan).block
+    n = option.plan.n_samples if isinstance(option.plan, Layout) else named(option.plan).block
     n_drawn = int(np.clip(_DRAWN // n, 200, 20_000))
     if risks is None:
         return characteristics(option.plan, prevalence=prevalence, assay=assay, alone=alone, n_drawn=n_drawn, seed=seed)

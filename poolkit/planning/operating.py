@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from poolkit.planning.arrangement import ARRANGEMENTS, Arrange, arranged
 from poolkit.planning.array_figures import of_rectangle
 from poolkit.planning.figures import Drawing, Figures, Unmatched, predictive
 from poolkit.planning.pool_figures import of_layout
-from poolkit.planning.shapes import Nested, nested_of, rectangle_of
+from poolkit.planning.shapes import block_of, named, nested_of, rectangle_of
 from poolkit.pooling.designs import Design, Layout
-from poolkit.pooling.designs import design as design_of
 
 _EXACT: Mapping[str, float] = {}
 
@@ -229,7 +227,7 @@ def characteristics(
     >>> round(some.expected_tests, 4), some.individuals["sensitivity"].round(4).tolist()[-2:]
     (3.7258, [0.9405, 0.99])
     """
-    plan = design if isinstance(design, Layout) else _named(design)
+    plan = design if isinstance(design, Layout) else named(design)
     problems = _refused(prevalence, risks, arrange, unmatched, n_drawn, seed)
     given = None if risks is None else np.asarray(risks, np.float64)
     if given is not None:
@@ -247,7 +245,7 @@ def characteristics(
     if problems:
         raise DesignError("not a plan", problems)
     if given is None and isinstance(design, str) and not isinstance(plan, Layout):
-        layout, nested = _block_of(plan)
+        layout, nested = block_of(plan)
     else:
         layout = plan if isinstance(plan, Layout) else plan.layout(plan.block if given is None else given.size)
         nested = nested_of(layout)
@@ -261,22 +259,6 @@ def characteristics(
     drawing = Drawing(n_drawn, seed, None if rectangle is None else sides)
     found = of_layout(layout, nested, risk[sample], (sample, stages), drawing, unmatched=unmatched)
     return _result(plan, found)
-
-
-@lru_cache(maxsize=256)
-def _by_name(name: str) -> Design:
-    return design_of(name)
-
-
-@lru_cache(maxsize=64)
-def _block_of(plan: Design) -> tuple[Layout, Nested | None]:
-    layout = plan.layout(plan.block)
-    return layout, nested_of(layout)
-
-
-def _named(design: Any) -> Design:
-    # A name that is a file may come to say something else.
-    return _by_name(design) if isinstance(design, str) and "." not in design else design_of(design)
 
 
 def _refused(

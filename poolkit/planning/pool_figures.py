@@ -41,15 +41,14 @@ class InsidePools(Placed):
     def __init__(self, nested: Nested, risk: Floats, placed: tuple[NDArray[np.int64], Stages], *, retest: bool) -> None:
         sample, stages = placed
         super().__init__(nested.layout, risk, sample, stages)
-        self._retest = retest
+        self._retest, self._last = retest, nested.last
         self._tree = nested.tree
         tree, stage = nested.tree, nested.layout.stage
-        n_columns = int(tree.size.max(initial=1)) + 1 if stages.counted else 2
-        self._reactive = reactions(stages, tree.size.tolist(), stage.tolist(), n_columns)
-        self._infected = np.empty_like(self._reactive)
+        n_columns = max(nested.sizes, default=1) + 1 if stages.counted else 2
+        self._reactive = reactions(stages, nested.sizes, nested.stages, n_columns)
+        self._infected, above = np.empty(self._reactive.shape), np.empty(self._reactive.shape)
         trees.counts(tree, risk, self._infected)
         tested, self._open = np.empty(stage.size), np.empty((risk.size, 2))
-        above = np.empty_like(self._reactive)
         trees.reach(tree, risk, self._reactive, self._infected, above, tested, self._open)
         if retest:
             back = np.empty_like(self._open)
@@ -61,8 +60,7 @@ class InsidePools(Placed):
 
     def each(self) -> tuple[Floats, Floats]:
         """Return what the last test makes of who is tested alone."""
-        of_pool = np.append(self._layout.stage.astype(np.int64), 0)
-        found, wrong = alone(self._stages, of_pool[self._tree.owner])
+        found, wrong = alone(self._stages, self._last)
         return self._open[:, 1] * found, self._open[:, 0] * wrong
 
     @cached_property
@@ -112,7 +110,7 @@ class CrossingPools(Placed):
     ) -> None:
         super().__init__(layout, risk, *placed)
         stages = placed[1]
-        both = reactions(stages, np.diff(layout.offsets).tolist(), layout.stage.tolist(), 2)
+        both = reactions(stages, tuple(np.diff(layout.offsets).tolist()), tuple(layout.stage.tolist()), 2)
         with np.errstate(divide="ignore"):
             log_clean = np.maximum(np.log1p(-risk), crossings.NEVER)
         crossing = crossings.Crossing(
