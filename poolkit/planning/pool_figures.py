@@ -10,6 +10,7 @@ from poolkit.kernels import crossings, trees
 from poolkit.planning.accuracy import Stages, reactions
 from poolkit.planning.drawn import Drawn
 from poolkit.planning.figures import Drawing, Figures, Floats, Unmatched, alone
+from poolkit.planning.load_figures import InsidePoolsByLoad, chained
 from poolkit.planning.shapes import Nested
 from poolkit.pooling.designs import Layout
 
@@ -207,6 +208,9 @@ def of_layout(
         `errors` says whether they are exact.
     """
     if placed[1].shared:
+        retested = unmatched == "retest" and nested is not None and bool((nested.tree.parent >= 0).any())
+        if nested is not None and not retested and chained(placed[1], risk):
+            return InsidePoolsByLoad(nested, risk, placed, drawing)
         return Drawn(layout, risk, placed, drawing, unmatched=unmatched)
     if nested is not None:
         # Pools of the last stage are never left empty.
