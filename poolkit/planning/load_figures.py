@@ -17,6 +17,8 @@ from poolkit.planning.shapes import Nested
 Chain = tuple[tuple[int, Assay], ...]
 # More infected than these in one pool are taken as these, as in `poolkit.assays.loads`.
 _MOST_INFECTED = 8
+# Numbers of infected that are less likely are left out.
+_RARE = 1e-12
 
 
 class Reached(NamedTuple):
@@ -67,7 +69,7 @@ def _all_react(chain: Chain, own: int, prevalence: float) -> Floats:
     for size, assay in chain:
         further = _counts(size - inside, prevalence)
         wider = np.zeros_like(held)
-        for more in np.flatnonzero(further):
+        for more in np.flatnonzero(further > _RARE):
             kept = _MOST_INFECTED + 1 - more
             wider[more:] += further[more] * held[:kept]
             wider[-1] += further[more] * held[kept:].sum(axis=0)
