@@ -75,7 +75,7 @@ def frontier(
     rounds, and is better in one of them by more than 1e-9; of equals the one with the smaller pools stays. A pool with
     several infected samples is taken to react as with one, the cautious reading, so that all figures are exact. But for
     an assay by viral loads: pools inside pools are then averaged over them as in `characteristics`, and those arrays
-    that no other array beats by the cautious reading are simulated.
+    that nothing beats by the cautious reading are simulated.
 
     Examples
     --------
@@ -88,29 +88,33 @@ def frontier(
     """
     cautious, cautious_alone = _cautious(assay), None if alone is None else _cautious(alone)
     by_load = any(each is not None and each.loads is not None for each in (assay, alone))
-    told = (assay, alone) if by_load else (cautious, cautious_alone)
     limits = (max_pool, max_stages, max_rounds, min_sensitivity, seed)
     asked = asked_of(prevalence, None, (cautious, cautious_alone or cautious), ("tests", 0.0, 0.0), limits)
     if by_load:
         lowest = floors(asked.sought._replace(pooled=assay), asked.max_stages - 1)[-1]
         asked = asked._replace(sought=asked.sought._replace(least=lowest))
-    rows = []
-    for option in _nested(asked):
-        found = figures_of(option, prevalence, None, told, seed=seed)
-        if holds(found, min_sensitivity):
+    rows, options = [], _nested(asked)
+    for option in options:
+        found = figures_of(option, prevalence, None, (cautious, cautious_alone), seed=seed)
+        if by_load or holds(found, min_sensitivity):
             rows.append(_told(option, found))
     for master in (False, True):
         if asked.max_rounds >= 2 + master and max_pool >= (4 if master else 2):
             for row, option in _arrays(asked, prevalence, master=master):
-                simulated = figures_of(option, prevalence, None, told, seed=seed) if by_load else None
-                if simulated is None or holds(simulated, min_sensitivity):
-                    rows.append(row if simulated is None else _told(option, simulated))
+                rows.append(row)
+                options.append(option)
+    if by_load:
+        # All pools inside pools are told by the loads, of the arrays those that nothing beats by the cautious reading.
+        kept = _unbeaten_rows(rows) | np.array([not option.family.startswith("array") for option in options])
+        close = [option for option, one in zip(options, kept, strict=True) if one]
+        told = [(option, figures_of(option, prevalence, None, (assay, alone), seed=seed)) for option in close]
+        rows = [_told(option, found) for option, found in told if holds(found, min_sensitivity)]
     if not rows:
         problem = Problem("min_sensitivity", f"no design finds every infected sample with {min_sensitivity:g}")
         raise DesignError("nothing to choose", [problem])
-    table = pd.DataFrame(rows)
-    kept = _unbeaten(table[["tests_per_sample", "sensitivity", "rounds", "largest_pool"]].to_numpy(np.float64))
-    return table[kept].sort_values(["tests_per_sample", "rounds", "design"], ignore_index=True)
+    return pd.DataFrame(rows)[_unbeaten_rows(rows)].sort_values(
+        ["tests_per_sample", "rounds", "design"], ignore_index=True
+    )
 
 
 def _cautious(assay: Assay) -> Assay:
@@ -166,6 +170,11 @@ def _row(option: Option, tests: float, found: float, right: float, prevalence: f
         "exact": True,
         "sensitivity_error": 0.0,
     }
+
+
+def _unbeaten_rows(rows: list[dict[str, object]]) -> NDArray[np.bool_]:
+    names = ("tests_per_sample", "sensitivity", "rounds", "largest_pool")
+    return _unbeaten(np.array([[row[name] for name in names] for row in rows], np.float64).reshape(-1, 4))
 
 
 def _unbeaten(figures: NDArray[np.float64]) -> NDArray[np.bool_]:
