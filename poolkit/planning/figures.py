@@ -89,7 +89,7 @@ class Figures(ABC):
         sensitivity, false = self.each()
         risk = self.risk
         healthy = 1.0 - risk
-        infected, clean = float(risk.sum()), float(healthy.sum())
+        infected, clean = float(np.add.reduce(risk)), float(np.add.reduce(healthy))
         found, wrong = float(risk @ sensitivity), float(healthy @ false)
         right, missed = float(healthy @ (1.0 - false)), float(risk @ (1.0 - sensitivity))
         return (

@@ -254,7 +254,8 @@ def characteristics(
     else:
         layout = plan if isinstance(plan, Layout) else plan.layout(plan.block if given is None else given.size)
         nested = nested_of(layout)
-    stages = stages_of(assay, columns, alone, int(layout.stage.max(initial=0)) + 1, problems)
+    n_stages = int(layout.stage[-1]) + 1 if layout.stage.size else 1
+    stages = stages_of(assay, columns, alone, n_stages, problems)
     if problems:
         raise DesignError("not a plan", problems)
     risk = np.full(layout.n_samples, prevalence, np.float64) if given is None else given
@@ -262,7 +263,8 @@ def characteristics(
     sample = arranged(risk, *sides, how=arrange)
     unmatched = unmatched or ("clear" if rectangle is None else "lines")
     drawing = Drawing(n_drawn, seed, None if rectangle is None else sides)
-    found = of_layout(layout, nested, risk[sample], (sample, stages), drawing, unmatched=unmatched)
+    placed = risk if given is None else risk[sample]
+    found = of_layout(layout, nested, placed, (sample, stages), drawing, unmatched=unmatched)
     return _result(plan, found)
 
 

@@ -47,7 +47,7 @@ class InsidePools(Placed):
         tree, stage = nested.tree, nested.layout.stage
         n_columns = max(nested.sizes, default=1) + 1 if stages.counted else 2
         self._reactive = reactions(stages, nested.sizes, nested.stages, n_columns)
-        self._infected, above = np.empty(self._reactive.shape), np.empty(self._reactive.shape)
+        self._infected, above = np.empty_like(self._reactive), np.empty_like(self._reactive)
         trees.counts(tree, risk, self._infected)
         tested, self._open = np.empty(stage.size), np.empty((risk.size, 2))
         trees.reach(tree, risk, self._reactive, self._infected, above, tested, self._open)
@@ -55,9 +55,9 @@ class InsidePools(Placed):
             back = np.empty_like(self._open)
             trees.take_back(tree, risk, self._reactive, self._infected, above, back)
             self._open += back
-        by_stage = np.bincount(stage, weights=tested, minlength=2)[1:] if stage.size else np.zeros(0)
+        by_stage = np.bincount(stage, tested)[1:].tolist() if stage.size else ()
         n_alone = float(risk @ self._open[:, 1] + (1.0 - risk) @ self._open[:, 0])
-        self.stages = (*by_stage.tolist(), n_alone)
+        self.stages = (*by_stage, n_alone)
 
     def each(self) -> tuple[Floats, Floats]:
         """Return what the last test makes of who is tested alone."""
