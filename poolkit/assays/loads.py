@@ -54,6 +54,14 @@ class Loads(NamedTuple):
         in_time = ndtr((self.limit_cycles - cycles) / self.sd_cycles)
         return np.asarray(in_time * amplification_probability(cycles, efficiency=self.efficiency), np.float64)
 
+    def detected_each(self, size: int) -> NDArray[np.float64]:
+        """Return how likely a pool of this size is detected by its infected, 1 to 8 (rows), at points of their loads.
+
+        The first k infected are the same at a point in every row and for every size, so that products of rows of
+        several pools, averaged over the points, are how likely all of them are detected.
+        """
+        return _detected_each(self, size)
+
 
 def loads_of(dilution: Dilution | None, *, limit_cycles: float, sd_cycles: float, efficiency: float) -> Loads:
     """Return what detects specimens, by a fitted shift or by the log of the pool size.
@@ -114,6 +122,13 @@ def one_infected() -> NDArray[np.float64]:
     """Return the log10 loads of one infected person that averages are taken over."""
     one: NDArray[np.float64] = _sums()[0]
     return one
+
+
+@lru_cache(maxsize=64)
+def _detected_each(loads: Loads, size: int) -> NDArray[np.float64]:
+    each = loads.detected(_sums(), size)
+    each.flags.writeable = False
+    return each
 
 
 @lru_cache(maxsize=64)

@@ -29,6 +29,15 @@ def choose(
     specificity: Annotated[
         float, typer.Option("--specificity", help="Probability that a pool without one does not react.")
     ] = 1.0,
+    loads: Annotated[
+        bool,
+        typer.Option(
+            "--loads", help="Sensitivity by published viral loads, dilution and --limit-cycles, not --sensitivity."
+        ),
+    ] = False,
+    limit_cycles: Annotated[
+        float, typer.Option("--limit-cycles", help="With --loads: a curve that crosses later is read as negative.")
+    ] = 40.0,
     min_sensitivity: Annotated[
         float, typer.Option("--min-sensitivity", help="Every infected sample is found with this probability at least.")
     ] = 0.0,
@@ -49,7 +58,11 @@ def choose(
         if picture is not None and picture.suffix.lower() not in suffixes:
             problem = poolkit.errors.Problem("picture", f"must end with .png or .svg, found {picture.name}")
             raise poolkit.DesignError("no such picture", [problem])
-        assay = poolkit.Assay(sensitivity, specificity)
+        if loads and sensitivity != 1.0:
+            problem = poolkit.errors.Problem("sensitivity", "comes from the viral loads with --loads, give one of them")
+            raise poolkit.DesignError("not an assay", [problem])
+        by_load = poolkit.Assay.of_loads(specificity=specificity, limit_cycles=limit_cycles) if loads else None
+        assay = by_load or poolkit.Assay(sensitivity, specificity)
         chosen = poolkit.choose(
             prevalence,
             assay=assay,
@@ -63,6 +76,8 @@ def choose(
             {str(name): value for name, value in row.items()} for row in chosen.table.to_dict("records")
         ]
         notes = [f"best: {chosen.name}"]
+        if not chosen.table["exact"].all():
+            notes.append("found % with ±: simulated, with its standard error")
         if picture is not None:
             table = poolkit.frontier(
                 prevalence,
@@ -100,7 +115,8 @@ def _sheet_of(title: str, rows: list[dict[str, Any]], objective: str) -> "Sheet"
             row["design"],
             *(f"{row['value']:.4f}" for _ in value),
             f"{row['tests_per_sample']:.4f}",
-            *(f"{100 * row[name]:.4g}" for name in ("sensitivity", "specificity", "ppv", "npv")),
+            f"{100 * row['sensitivity']:.4g}" + ("" if row["exact"] else f" ± {100 * row['sensitivity_error']:.1g}"),
+            *(f"{100 * row[name]:.4g}" for name in ("specificity", "ppv", "npv")),
             f"{row['rounds']}",
             f"{row['largest_pool']:,}",
         )

@@ -110,7 +110,9 @@ def _share_out(
     n_samples = tree.sample_offsets[pool + 1] - tree.sample_offsets[pool]
     n_children = n_samples + tree.pool_offsets[pool + 1] - tree.pool_offsets[pool]
     behind = np.empty((n_children + 1, top + 1))
-    behind[n_children] = value[: top + 1]
+    # Copied one by one here and below: numba compiles the assignment of a slice for seconds.
+    for k in range(top + 1):
+        behind[n_children, k] = value[k]
     for place in range(n_children - 1, -1, -1):
         if place < n_samples:
             one = risk[tree.samples[tree.sample_offsets[pool] + place]]
@@ -210,7 +212,8 @@ def take_back(
     value, unread = np.empty(n_columns), np.zeros((risk.size, 2))
     back[:, :] = 0.0
     for pool in range(n_pools):
-        value[:] = around[pool]
+        for k in range(n_columns):
+            value[k] = around[pool, k]
         _share_out(tree, pool, risk, infected, value, around, back)
         if empty[pool]:
             for k in range(n_columns):
@@ -266,7 +269,9 @@ def distribution(
                         for k in range(top + 1):
                             for t in range(longest + 1):
                                 new[min(k + x, top), t + s] += held[k, t] * likely
-            held[: top + 1, :width] = new[: top + 1, :width]
+            for k in range(top + 1):
+                for t in range(width):
+                    held[k, t] = new[k, t]
             longest += most[child]
         for k in range(top + 1):
             row = starts[pool] + k * width
@@ -319,7 +324,9 @@ def moments(
                     new[0, both] += held[0, k] * zeroth
                     new[1, both] += held[1, k] * zeroth + held[0, k] * one
                     new[2, both] += held[2, k] * zeroth + 2.0 * held[1, k] * one + held[0, k] * two
-            held[:, :] = new
+            for k in range(limit + 1):
+                for moment in range(3):
+                    held[moment, k] = new[moment, k]
         for k in range(limit + 1):
             first[pool, k] = reactive[pool, k] * held[1, k] if k <= top else 0.0
             second[pool, k] = reactive[pool, k] * held[2, k] if k <= top else 0.0

@@ -34,15 +34,20 @@ class Stages(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether it matters how many of a pool are infected, beyond one."""
-        return any(each.further != "none" for each in self.assays) or (
-            self.columns is not None and self.columns.further != "none"
-        )
+        for each in self.assays:
+            if each.further != "none":
+                return True
+        return self.columns is not None and self.columns.further != "none"
 
     @property
     def shared(self) -> bool:
         """Whether tests of one sample see the same load, so that they do not err each for itself."""
-        every = (*self.assays, self.columns, self.single)
-        return any(each is not None and each.loads is not None for each in every)
+        return any(each is not None and each.loads is not None for each in (*self.assays, self.columns, self.single))
+
+    @property
+    def alone_alike(self) -> bool:
+        """Whether samples alone are read alike, whatever the stage of their last pool."""
+        return self.single is not None or len(self.assays) == 1
 
     def alone(self, stage: int) -> Assay:
         """Return the assay of samples alone in a stage; 0 is the last."""
@@ -103,7 +108,15 @@ def _by_count(assay: Assay, size: int) -> NDArray[np.float64]:
     return np.ascontiguousarray(assay.reactive(size)[size])
 
 
-def reactions(stages: Stages, sizes: Sequence[int], of_stage: Sequence[int], n_columns: int) -> NDArray[np.float64]:
+@lru_cache(maxsize=256)
+def by_size(assay: Assay, largest: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how likely pools of 0 to so many samples react, with one infected and with none; not to be written."""
+    both = np.array([rates(assay, size) for size in range(largest + 1)])
+    return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
+
+
+@lru_cache(maxsize=256)
+def reactions(stages: Stages, sizes: tuple[int, ...], of_stage: tuple[int, ...], n_columns: int) -> NDArray[np.float64]:
     """Return how likely each pool reacts, by how many of it are infected.
 
     Parameters
@@ -118,7 +131,7 @@ def reactions(stages: Stages, sizes: Sequence[int], of_stage: Sequence[int], n_c
     Returns
     -------
     numpy.ndarray
-        (pools, columns) by infected samples; the last column stands for so many or more.
+        (pools, columns) by infected samples; the last column stands for so many or more. Kept: not to be written.
     """
     table = np.zeros((len(sizes), n_columns))
     for pool, (size, stage) in enumerate(zip(sizes, of_stage, strict=True)):

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from poolkit.assays import Assay, dilution_cycles
 from poolkit.errors import DesignError, Problem
+from poolkit.planning.accuracy import rates
 from poolkit.planning.operating import Characteristics, characteristics
 from poolkit.planning.searched import Option, Price, Sought, arrays_of, best_array, best_nested
+from poolkit.planning.shapes import named
 from poolkit.pooling.designs import Layout
-from poolkit.pooling.designs import design as design_of
 
 Objective = Literal["tests", "tests_per_correct", "cost"]
 OBJECTIVES = ("tests", "tests_per_correct", "cost")
@@ -45,7 +46,8 @@ class Choice:
         Its figures.
     table : pandas.DataFrame
         The best of every family, best first: ``family``, ``design``, ``value``, ``tests_per_sample``, ``sensitivity``,
-        ``specificity``, ``ppv``, ``npv``, ``rounds``, ``largest_pool``, ``dilution_cycles`` of it and ``exact``.
+        ``specificity``, ``ppv``, ``npv``, ``rounds``, ``largest_pool``, ``dilution_cycles`` of it, ``exact``, false
+        where it is simulated, and ``sensitivity_error``, the standard error of the sensitivity, 0 where exact.
     """
 
     name: str
@@ -125,9 +127,10 @@ def choose(
         Rounds of tests of any design at most, samples alone included; `max_stages` where not given. Arrays take two,
         three with a pool of all.
     min_sensitivity
-        Every infected sample is to be found with this probability at least.
+        Every infected sample is to be found with this probability at least; where it is simulated, all of them
+        together, within two standard errors.
     seed
-        Seed of what is simulated: arrays, where the sensitivity depends on how many are infected.
+        Seed of what is simulated: arrays, where the sensitivity depends on how many are infected or on their loads.
 
     Returns
     -------
@@ -151,7 +154,9 @@ def choose(
     so far, until x stays.
 
     Where the sensitivity depends on how many are infected, or on their loads, the programs take the sensitivity of one
-    for all; what is told of the designs they find is exact, or simulated for arrays and loads.
+    for all; what is told of the designs they find is exact, or simulated for arrays and for different risks by loads.
+    By loads a sample that its pool misses would often be missed alone too, so that more is found than the programs
+    count: they are asked for `min_sensitivity` and for less in seven steps, and what the told figures say decides.
 
     References
     ----------
@@ -182,7 +187,7 @@ def choose(
     rows = []
     for option in options(asked):
         found = figures_of(option, prevalence, given, (assay, alone), seed=seed)
-        if not found.exact or found.least_sensitivity >= min_sensitivity:
+        if holds(found, min_sensitivity):
             rows.append((value_of(found, asked), option, found))
     if not rows:
         problem = Problem("min_sensitivity", f"no design finds every infected sample with {min_sensitivity:g}")
@@ -255,6 +260,25 @@ def value_of(found: Characteristics, asked: Asked) -> float:
     return found.tests_per_sample + asked.price.missed * missed + asked.price.false * false
 
 
+def holds(found: Characteristics, least: float) -> bool:
+    """Say whether every infected sample is found as often as asked; of what is simulated all, within its error."""
+    if found.exact:
+        return found.least_sensitivity >= least
+    return found.sensitivity + 2.0 * found.standard_errors["sensitivity"] >= least
+
+
+def floors(sought: Sought, n_stages: int) -> list[float]:
+    """Return what the programs are to hold the sensitivity to, so that a design that holds is among those they find.
+
+    They multiply the sensitivities of a sample's tests. By loads all of them err together, so that what is found may be
+    as much as the least of them.
+    """
+    if sought.pooled.loads is None or sought.least <= 0.0:
+        return [sought.least]
+    lowest = sought.least ** max(n_stages, 2) * max(rates(sought.single, 1)[0], 1e-3)
+    return [sought.least, *np.geomspace(sought.least, lowest, 8)[1:].tolist()]
+
+
 def figures_of(
     option: Option,
     prevalence: float | None,
@@ -265,7 +289,7 @@ def figures_of(
 ) -> Characteristics:
     """Return the figures of an option; where they are drawn, fewer sets of larger blocks."""
     assay, alone = assays
-    n = option.plan.n_samples if isinstance(option.plan, Layout) else design_of(option.plan).block
+    n = option.plan.n_samples if isinstance(option.plan, Layout) else named(option.plan).block
     n_drawn = int(np.clip(_DRAWN // n, 200, 20_000))
     if risks is None:
         return characteristics(option.plan, prevalence=prevalence, assay=assay, alone=alone, n_drawn=n_drawn, seed=seed)
@@ -275,7 +299,16 @@ def figures_of(
 
 
 def options(asked: Asked) -> Iterator[Option]:
-    """Give the best design of every family, of arrays of different risks all that there are."""
+    """Give the best design of every family, of arrays of different risks all that there are; by loads several."""
+    seen = set()
+    for least in floors(asked.sought, asked.max_stages - 1):
+        for option in _options(asked._replace(sought=asked.sought._replace(least=least))):
+            if (option.name, option.arrange) not in seen:
+                seen.add((option.name, option.arrange))
+                yield option
+
+
+def _options(asked: Asked) -> Iterator[Option]:
     for n_stages in range(min(asked.max_stages, asked.max_rounds)):
         found = _nested(asked, n_stages)
         if found is not None:
@@ -338,4 +371,5 @@ def _row(value: float, option: Option, found: Characteristics) -> dict[str, obje
         "largest_pool": option.largest,
         "dilution_cycles": float(dilution_cycles(option.largest)),
         "exact": found.exact,
+        "sensitivity_error": found.standard_errors.get("sensitivity", 0.0),
     }

@@ -173,9 +173,11 @@ def _reactive(plan: _Plan, infected: Flags, copies: Floats) -> Floats:
         if assay.loads is None:
             likely[:, same] = assay.reactive(size)[size][counts[:, same]]
         else:
-            with np.errstate(divide="ignore"):
-                loads = np.log10(copies @ plan.inside[same].T.astype(np.float64))
-            likely[:, same] = np.where(counts[:, same] > 0, assay.loads.detected(loads, size), 1.0 - assay.specificity)
+            some = counts[:, same] > 0
+            held = (copies @ plan.inside[same].T.astype(np.float64))[some]
+            of_same = np.full(some.shape, 1.0 - assay.specificity)
+            of_same[some] = assay.loads.detected(np.log10(held), size)
+            likely[:, same] = of_same
     return likely
 
 
@@ -185,9 +187,9 @@ def _by_itself(plan: _Plan, infected: Flags, copies: Floats) -> Floats:
     for last, assay in plan.alone.items():
         same = np.flatnonzero(plan.last == last)
         found, wrong = rates(assay, 1)
-        likely[:, same] = np.where(infected[:, same], found, wrong)
+        some = infected[:, same]
+        of_same = np.where(some, found, wrong)
         if assay.loads is not None:
-            with np.errstate(divide="ignore"):
-                loads = np.log10(copies[:, same])
-            likely[:, same] = np.where(infected[:, same], assay.loads.detected(loads, 1), wrong)
+            of_same[some] = assay.loads.detected(np.log10(copies[:, same][some]), 1)
+        likely[:, same] = of_same
     return likely

@@ -30,8 +30,10 @@ class Drawing(NamedTuple):
     sides: tuple[int, int] | None
 
 
-def alone(stages: Stages, last: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def alone(stages: Stages, last: NDArray[np.int64]) -> tuple[Floats | float, Floats | float]:
     """Return how likely samples alone react, infected and not, by the stage of their last pool; 0 for none."""
+    if stages.alone_alike:
+        return rates(stages.alone(0), 1)
     found = {stage: rates(stages.alone(stage + 1 if stage else 0), 1) for stage in set(last.tolist())}
     both = np.array([found[stage] for stage in last.tolist()]).reshape(-1, 2)
     return both[:, 0], both[:, 1]
@@ -86,9 +88,10 @@ class Figures(ABC):
         """Return sensitivity, specificity and predictive values over all samples."""
         sensitivity, false = self.each()
         risk = self.risk
-        infected, clean = float(risk.sum()), float((1.0 - risk).sum())
-        found, wrong = float(risk @ sensitivity), float((1.0 - risk) @ false)
-        right, missed = float((1.0 - risk) @ (1.0 - false)), float(risk @ (1.0 - sensitivity))
+        healthy = 1.0 - risk
+        infected, clean = float(np.add.reduce(risk)), float(np.add.reduce(healthy))
+        found, wrong = float(risk @ sensitivity), float(healthy @ false)
+        right, missed = float(healthy @ (1.0 - false)), float(risk @ (1.0 - sensitivity))
         return (
             min(found / infected, 1.0) if infected > 0.0 else float(sensitivity.mean()),
             min(right / clean, 1.0) if clean > 0.0 else float((1.0 - false).mean()),

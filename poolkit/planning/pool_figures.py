@@ -10,6 +10,7 @@ from poolkit.kernels import crossings, trees
 from poolkit.planning.accuracy import Stages, reactions
 from poolkit.planning.drawn import Drawn
 from poolkit.planning.figures import Drawing, Figures, Floats, Unmatched, alone
+from poolkit.planning.load_figures import InsidePoolsByLoad, chained
 from poolkit.planning.shapes import Nested
 from poolkit.pooling.designs import Layout
 
@@ -41,28 +42,26 @@ class InsidePools(Placed):
     def __init__(self, nested: Nested, risk: Floats, placed: tuple[NDArray[np.int64], Stages], *, retest: bool) -> None:
         sample, stages = placed
         super().__init__(nested.layout, risk, sample, stages)
-        self._retest = retest
+        self._retest, self._last = retest, nested.last
         self._tree = nested.tree
         tree, stage = nested.tree, nested.layout.stage
-        n_columns = int(tree.size.max(initial=1)) + 1 if stages.counted else 2
-        self._reactive = reactions(stages, tree.size.tolist(), stage.tolist(), n_columns)
-        self._infected = np.empty_like(self._reactive)
+        n_columns = max(nested.sizes, default=1) + 1 if stages.counted else 2
+        self._reactive = reactions(stages, nested.sizes, nested.stages, n_columns)
+        self._infected, above = np.empty_like(self._reactive), np.empty_like(self._reactive)
         trees.counts(tree, risk, self._infected)
         tested, self._open = np.empty(stage.size), np.empty((risk.size, 2))
-        above = np.empty_like(self._reactive)
         trees.reach(tree, risk, self._reactive, self._infected, above, tested, self._open)
         if retest:
             back = np.empty_like(self._open)
             trees.take_back(tree, risk, self._reactive, self._infected, above, back)
             self._open += back
-        by_stage = np.bincount(stage, weights=tested, minlength=2)[1:] if stage.size else np.zeros(0)
+        by_stage = np.bincount(stage, tested)[1:].tolist() if stage.size else ()
         n_alone = float(risk @ self._open[:, 1] + (1.0 - risk) @ self._open[:, 0])
-        self.stages = (*by_stage.tolist(), n_alone)
+        self.stages = (*by_stage, n_alone)
 
     def each(self) -> tuple[Floats, Floats]:
         """Return what the last test makes of who is tested alone."""
-        of_pool = np.append(self._layout.stage.astype(np.int64), 0)
-        found, wrong = alone(self._stages, of_pool[self._tree.owner])
+        found, wrong = alone(self._stages, self._last)
         return self._open[:, 1] * found, self._open[:, 0] * wrong
 
     @cached_property
@@ -112,7 +111,7 @@ class CrossingPools(Placed):
     ) -> None:
         super().__init__(layout, risk, *placed)
         stages = placed[1]
-        both = reactions(stages, np.diff(layout.offsets).tolist(), layout.stage.tolist(), 2)
+        both = reactions(stages, tuple(np.diff(layout.offsets).tolist()), tuple(layout.stage.tolist()), 2)
         with np.errstate(divide="ignore"):
             log_clean = np.maximum(np.log1p(-risk), crossings.NEVER)
         crossing = crossings.Crossing(
@@ -209,6 +208,9 @@ def of_layout(
         `errors` says whether they are exact.
     """
     if placed[1].shared:
+        retested = unmatched == "retest" and nested is not None and bool((nested.tree.parent >= 0).any())
+        if nested is not None and not retested and chained(placed[1], risk):
+            return InsidePoolsByLoad(nested, risk, placed, drawing)
         return Drawn(layout, risk, placed, drawing, unmatched=unmatched)
     if nested is not None:
         # Pools of the last stage are never left empty.

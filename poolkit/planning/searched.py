@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from poolkit.assays import Assay
 from poolkit.kernels import rectangles, splits
-from poolkit.planning.accuracy import rates
+from poolkit.planning.accuracy import by_size, rates
 from poolkit.planning.arrangement import Arrange
-from poolkit.planning.shapes import nested_pools
+from poolkit.planning.shapes import block_of, named, nested_pools
 from poolkit.pooling.designs import Layout
-from poolkit.pooling.designs import design as design_of
 
 Floats = NDArray[np.float64]
 # The logarithm of a probability of 0, as in `kernels.crossings`.
@@ -93,12 +92,10 @@ def wanted(sought: Sought, price: Price, n_stages: int) -> splits.Wanted:
         For the kernels.
     """
     risks = np.full(sought.max_pool, sought.risks[0]) if sought.alike else sought.risks
-    by_size = np.array([rates(sought.pooled, size) for size in range(sought.max_pool + 1)])
     with np.errstate(divide="ignore"):
         clean = np.maximum(np.log1p(-risks), _NEVER)
     return splits.Wanted(
-        np.ascontiguousarray(by_size[:, 0]),
-        np.ascontiguousarray(by_size[:, 1]),
+        *by_size(sought.pooled, sought.max_pool),
         *rates(sought.single, 1),
         np.concatenate([[0.0], np.cumsum(clean)]),
         np.concatenate([[0.0], np.cumsum(risks)]),
@@ -226,7 +223,7 @@ def _named(stages: list[list[int]]) -> Option:
         sizes = [stage[0] for stage in stages]
         name = f"two-stage-{largest}" if rounds == 2 else "-".join(map(str, ("hierarchical", *sizes, 1)))
         if all(large > small for large, small in pairwise(sizes)):
-            same = design_of(name).layout(layout.n_samples)
+            same, _ = block_of(named(name))
             if np.array_equal(same.offsets, layout.offsets) and np.array_equal(same.members, layout.members):
                 return Option(family, name, name, rounds, largest, "sorted")
     return Option(family, "-".join([*map(_told, stages), "1"]), layout, rounds, largest, "sorted")
@@ -261,14 +258,7 @@ def array_figures(sought: Sought, *, master: bool) -> Floats:
     """
     largest = sought.max_pool
     longest = largest // 2 if master else largest
-    by_size = np.array([rates(sought.pooled, size) for size in range(largest + 1)])
-    sides = rectangles.Sides(
-        int(master),
-        1,
-        np.ascontiguousarray(by_size[:, 0]),
-        np.ascontiguousarray(by_size[:, 1]),
-        *rates(sought.single, 1),
-    )
+    sides = rectangles.Sides(int(master), 1, *by_size(sought.pooled, largest), *rates(sought.single, 1))
     found = np.empty((longest + 1, longest + 1, 3))
     rectangles.every(float(sought.risks[0]), longest, largest, sides, found)
     found[found[:, :, 1] < sought.least, 0] = np.inf

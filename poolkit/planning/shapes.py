@@ -1,8 +1,9 @@
 """What kind of design a layout is, so that its figures are computed by the formula that fits."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels.trees import Tree, nest
 from poolkit.pooling.designs import Design, Layout
+from poolkit.pooling.designs import design as design_of
 from poolkit.pooling.designs.array import Array
 
 
@@ -38,10 +40,17 @@ class Nested(NamedTuple):
         The pools.
     tree : poolkit.kernels.trees.Tree
         Which lies in which.
+    sizes, stages : tuple of int
+        Samples and stage of each pool.
+    last : numpy.ndarray of int64
+        (samples,) stage of the last pool of each sample, 0 for none.
     """
 
     layout: Layout
     tree: Tree
+    sizes: tuple[int, ...]
+    stages: tuple[int, ...]
+    last: NDArray[np.int64]
 
 
 def rectangle_of(design: Design | Layout, n: int | None) -> Rectangle | None:
@@ -71,7 +80,25 @@ def nested_of(layout: Layout) -> Nested | None:
     pool_offsets, pools = _grouped(parent, n_pools)
     sample_offsets, samples = _grouped(owner, n_pools)
     tree = Tree(parent, owner, np.diff(layout.offsets), pool_offsets, pools, sample_offsets, samples)
-    return Nested(layout, tree)
+    last = np.append(layout.stage.astype(np.int64), 0)[owner]
+    return Nested(layout, tree, tuple(tree.size.tolist()), tuple(layout.stage.tolist()), last)
+
+
+@lru_cache(maxsize=256)
+def _by_name(name: str) -> Design:
+    return design_of(name)
+
+
+def named(design: Any) -> Design:
+    """Return a design; one of a name is made once, but for the name of a file, which may come to say something else."""
+    return _by_name(design) if isinstance(design, str) and "." not in design else design_of(design)
+
+
+@lru_cache(maxsize=64)
+def block_of(plan: Design) -> tuple[Layout, Nested | None]:
+    """Return the pools of one full block of a named design, made once."""
+    layout = plan.layout(plan.block)
+    return layout, nested_of(layout)
 
 
 def _grouped(group: NDArray[np.int64], n_groups: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

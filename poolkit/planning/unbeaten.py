@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from poolkit.assays import Assay
 from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
-from poolkit.planning.choice import Asked, asked_of, figures_of
+from poolkit.errors import DesignError, Problem
+from poolkit.planning.choice import Asked, asked_of, figures_of, floors, holds
+from poolkit.planning.operating import Characteristics
 from poolkit.planning.searched import (
     Option,
     Price,
@@ -36,6 +38,7 @@ def frontier(
     max_stages: int = 3,
     max_rounds: int | None = None,
     min_sensitivity: float = 0.0,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the designs that no other beats in tests, sensitivity and rounds at once.
 
@@ -50,24 +53,29 @@ def frontier(
         Of samples alone, where they are read otherwise than pools.
     max_pool, max_stages, max_rounds, min_sensitivity
         As in `choose`.
+    seed
+        Seed of what is simulated: arrays by viral loads.
 
     Returns
     -------
     pandas.DataFrame
         One row a design, fewest tests first: ``family``, ``design``, ``tests_per_sample``, ``sensitivity``,
-        ``specificity``, ``ppv``, ``npv``, ``rounds`` and ``largest_pool``.
+        ``specificity``, ``ppv``, ``npv``, ``rounds``, ``largest_pool``, ``exact`` and ``sensitivity_error`` as in
+        `choose`.
 
     Raises
     ------
     DesignError
-        When a number is out of range.
+        When a number is out of range, or no design finds the infected as often as asked.
 
     Notes
     -----
     Tried are testing alone, first pools of every size to `max_pool` with the best splits for several prices of a missed
     infection, and every array. A design is beaten by one that has no more tests, no less sensitivity and no more
     rounds, and is better in one of them by more than 1e-9; of equals the one with the smaller pools stays. A pool with
-    several infected samples is taken to react as with one, the cautious reading, so that all figures are exact.
+    several infected samples is taken to react as with one, the cautious reading, so that all figures are exact. But for
+    an assay by viral loads: pools inside pools are then averaged over them as in `characteristics`, and those arrays
+    that nothing beats by the cautious reading are simulated.
 
     Examples
     --------
@@ -78,21 +86,39 @@ def frontier(
     >>> found["sensitivity"].round(3).tolist()[::20]
     [0.896, 0.963]
     """
-    assay = Assay(assay.sensitivity, assay.specificity)
-    alone = None if alone is None else Assay(alone.sensitivity, alone.specificity)
-    limits = (max_pool, max_stages, max_rounds, min_sensitivity, 0)
-    asked = asked_of(prevalence, None, (assay, alone or assay), ("tests", 0.0, 0.0), limits)
-    rows = []
-    for option in _nested(asked):
-        found = figures_of(option, prevalence, None, (assay, alone), seed=0)
-        if found.least_sensitivity >= min_sensitivity:
-            rows.append(_row(option, found.tests_per_sample, found.sensitivity, found.specificity, prevalence))
+    cautious, cautious_alone = _cautious(assay), None if alone is None else _cautious(alone)
+    by_load = any(each is not None and each.loads is not None for each in (assay, alone))
+    limits = (max_pool, max_stages, max_rounds, min_sensitivity, seed)
+    asked = asked_of(prevalence, None, (cautious, cautious_alone or cautious), ("tests", 0.0, 0.0), limits)
+    if by_load:
+        lowest = floors(asked.sought._replace(pooled=assay), asked.max_stages - 1)[-1]
+        asked = asked._replace(sought=asked.sought._replace(least=lowest))
+    rows, options = [], _nested(asked)
+    for option in options:
+        found = figures_of(option, prevalence, None, (cautious, cautious_alone), seed=seed)
+        if by_load or holds(found, min_sensitivity):
+            rows.append(_told(option, found))
     for master in (False, True):
         if asked.max_rounds >= 2 + master and max_pool >= (4 if master else 2):
-            rows += _arrays(asked, prevalence, master=master)
-    table = pd.DataFrame(rows)
-    kept = _unbeaten(table[["tests_per_sample", "sensitivity", "rounds", "largest_pool"]].to_numpy(np.float64))
-    return table[kept].sort_values(["tests_per_sample", "rounds", "design"], ignore_index=True)
+            for row, option in _arrays(asked, prevalence, master=master):
+                rows.append(row)
+                options.append(option)
+    if by_load:
+        # All pools inside pools are told by the loads, of the arrays those that nothing beats by the cautious reading.
+        kept = _unbeaten_rows(rows) | np.array([not option.family.startswith("array") for option in options])
+        close = [option for option, one in zip(options, kept, strict=True) if one]
+        told = [(option, figures_of(option, prevalence, None, (assay, alone), seed=seed)) for option in close]
+        rows = [_told(option, found) for option, found in told if holds(found, min_sensitivity)]
+    if not rows:
+        problem = Problem("min_sensitivity", f"no design finds every infected sample with {min_sensitivity:g}")
+        raise DesignError("nothing to choose", [problem])
+    return pd.DataFrame(rows)[_unbeaten_rows(rows)].sort_values(
+        ["tests_per_sample", "rounds", "design"], ignore_index=True
+    )
+
+
+def _cautious(assay: Assay) -> Assay:
+    return Assay(assay.sensitivity, assay.specificity)
 
 
 def _nested(asked: Asked) -> list[Option]:
@@ -106,24 +132,26 @@ def _nested(asked: Asked) -> list[Option]:
     return list(found.values())
 
 
-def _arrays(asked: Asked, prevalence: float, *, master: bool) -> list[dict[str, object]]:
-    """Return the rows of the arrays that no other array beats."""
+def _arrays(asked: Asked, prevalence: float, *, master: bool) -> list[tuple[dict[str, object], Option]]:
+    """Return the rows of the arrays that no other array beats, and the arrays."""
     found = array_figures(asked.sought, master=master)
     n_rows, n_columns = np.nonzero(np.isfinite(found[:, :, 0]))
     tests = found[n_rows, n_columns, 0] / (n_rows * n_columns)
     largest = n_rows * n_columns if master else np.maximum(n_rows, n_columns)
     sensitivity, false = found[n_rows, n_columns, 1], found[n_rows, n_columns, 2]
     kept = _unbeaten(np.stack([tests, sensitivity, np.zeros(tests.size), largest], axis=1))
-    return [
-        _row(
-            array_option(int(n_rows[k]), int(n_columns[k]), master=master),
-            float(tests[k]),
-            float(sensitivity[k]),
-            1.0 - float(false[k]),
-            prevalence,
-        )
-        for k in np.flatnonzero(kept)
-    ]
+    rows = []
+    for k in np.flatnonzero(kept):
+        option = array_option(int(n_rows[k]), int(n_columns[k]), master=master)
+        right = 1.0 - float(false[k])
+        rows.append((_row(option, float(tests[k]), float(sensitivity[k]), right, prevalence), option))
+    return rows
+
+
+def _told(option: Option, found: Characteristics) -> dict[str, object]:
+    row = _row(option, found.tests_per_sample, found.sensitivity, found.specificity, 0.0)
+    error = found.standard_errors.get("sensitivity", 0.0)
+    return row | {"ppv": found.ppv, "npv": found.npv, "exact": found.exact, "sensitivity_error": error}
 
 
 def _row(option: Option, tests: float, found: float, right: float, prevalence: float) -> dict[str, object]:
@@ -139,7 +167,14 @@ def _row(option: Option, tests: float, found: float, right: float, prevalence: f
         "npv": negative / cleared if cleared > 0.0 else 1.0,
         "rounds": option.rounds,
         "largest_pool": option.largest,
+        "exact": True,
+        "sensitivity_error": 0.0,
     }
+
+
+def _unbeaten_rows(rows: list[dict[str, object]]) -> NDArray[np.bool_]:
+    names = ("tests_per_sample", "sensitivity", "rounds", "largest_pool")
+    return _unbeaten(np.array([[row[name] for name in names] for row in rows], np.float64).reshape(-1, 4))
 
 
 def _unbeaten(figures: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -35,7 +35,21 @@ def test_the_frontier_is_drawn(tmp_path, suffix, first):
     assert f"best: {pk.choose(0.02, assay=pk.Assay(0.95, 0.99), max_pool=8).name}\n" in said
 
 
+def test_by_viral_loads():
+    asked = ("choose", "--prevalence", 0.02, "--max-pool", 6, "--loads", "--limit-cycles", 37)
+    assay = pk.Assay.of_loads(limit_cycles=37.0)
+    chosen = pk.choose(0.02, assay=assay, max_pool=6, min_sensitivity=0.9)
+    assert document(*asked, "--min-sensitivity", 0.9) == chosen.table.to_dict("records")
+    said = poolkit(*asked).stdout
+    simulated = pk.choose(0.02, assay=assay, max_pool=6).table.query("not exact")
+    assert said.count(" ± ") == len(simulated) > 0
+    assert "found % with ±: simulated, with its standard error" in said
+    assert "±" not in poolkit(*ASKED).stdout
+
+
 def test_what_cannot_be_answered(tmp_path):
+    refused = document(*ASKED, "--loads", status=2)
+    assert "sensitivity: comes from the viral loads with --loads, give one of them" in refused["error"]["message"]
     refused = document(*ASKED, "--picture", tmp_path / "frontier.txt", status=2)
     assert "picture: must end with .png or .svg, found frontier.txt" in refused["error"]["message"]
     refused = document("choose", "--prevalence", 2, status=2)

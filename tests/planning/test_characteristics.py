@@ -276,6 +276,26 @@ def test_many_samples_of_different_risks(small):
     assert found.variance == pytest.approx(100 * (reacts * (1 - reacts)).sum(), rel=1e-10)
 
 
+def test_what_is_kept_of_a_name_changes_no_figure():
+    """Shapes of named designs are made once: figures are those of their layouts, whatever was asked before."""
+    assays = [Assay(0.95, 0.99), Assay(((1, 0.99), (12, 0.9)), 0.98), [Assay(0.9, 0.97), Assay(0.8, 0.99), Assay()]]
+    for _ in range(2):
+        for assay in assays:
+            for prevalence in (0.01, 0.2):
+                named = characteristics("hierarchical-12-4-1", prevalence=prevalence, assay=assay)
+                layout = characteristics(nested_pools([12], [4] * 3), prevalence=prevalence, assay=assay)
+                assert (named.stages, named.variance) == (layout.stages, layout.variance)
+                assert named.individuals.equals(layout.individuals)
+
+
+def test_a_file_is_read_anew(tmp_path):
+    path = tmp_path / "pools.csv"
+    path.write_text("pool_id,sample_id\nA,S1\nA,S2\n")
+    first = characteristics(str(path), prevalence=0.1)
+    path.write_text("pool_id,sample_id\nA,S1\nA,S2\nA,S3\n")
+    assert (first.n_samples, characteristics(str(path), prevalence=0.1).n_samples) == (2, 3)
+
+
 def test_what_is_no_plan_is_said_at_once():
     with pytest.raises(DesignError) as error:
         characteristics("two-stage-5", arrange="up", unmatched="no", n_drawn=1, seed=-1)  # type: ignore[arg-type]

@@ -61,3 +61,20 @@ def two_detected(shift, limit, sd, n=300):
     """Return how likely a pool with two infected members is detected."""
     grid = list(steps(n))
     return sum(one * other * detected(10.0**a + 10.0**b, shift, limit, sd) for a, one in grid for b, other in grid)
+
+
+def all_detected(shifts, limit, sd, n=2000):
+    """Return how likely one infected sample is detected in tests of several shifts, by the same load."""
+    return sum(
+        weight * math.prod(detected(10.0**load, shift, limit, sd) for shift in shifts) for load, weight in steps(n)
+    )
+
+
+def helped_detected(shift, limit, sd, n=300):
+    """Return how likely a pool with two infected members is detected and the first of them alone too."""
+    grid = list(steps(n))
+    return sum(
+        one * detected(10.0**a, 0.0, limit, sd) * other * detected(10.0**a + 10.0**b, shift, limit, sd)
+        for a, one in grid
+        for b, other in grid
+    )
