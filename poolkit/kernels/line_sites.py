@@ -91,6 +91,21 @@ class Counts(NamedTuple):
 
 
 @kernel
+def collect(first: NDArray[np.int64], tubes: Tubes, kept: Tubes) -> None:
+    """Write the tubes of all sites one after the other.
+
+    first (sites + 1,) is where those of each site stand in tubes, which is read; kept has just as many places as tubes
+    were filled, n_filled excepted, which both share.
+    """
+    to = 0
+    for site in range(tubes.n_filled.size):
+        for k in range(first[site], first[site] + tubes.n_filled[site]):
+            kept.members[to], kept.closed[to], kept.left[to] = tubes.members[k], tubes.closed[k], tubes.left[k]
+            kept.arrives[to], kept.lab[to], kept.reacts[to] = tubes.arrives[k], tubes.lab[k], tubes.reacts[k]
+            to += 1
+
+
+@kernel
 def come(site: int, rules: Rules, times: Times, people: People) -> None:
     """Write when the people of a site come: by the profile and in bursts, in order of time."""
     first, last = people.first[site], people.first[site + 1]

@@ -1,5 +1,6 @@
 """A line as arrays for the kernels: how many servers work when, and every rule as a number."""
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,6 +35,12 @@ class Steps(NamedTuple):
         worked = np.concatenate([[0.0], np.cumsum(np.diff(self.edges) * self.servers[:-1])])
         last = np.searchsorted(self.edges, minutes, side="right") - 1
         return np.asarray((worked[last] + (minutes - self.edges[last]) * self.servers[last]) / 60.0)
+
+    def until(self, minute: float) -> float:
+        """Return the server hours worked until one minute, without arrays of its own."""
+        last = bisect_right(self.edges, minute) - 1
+        worked = float(np.diff(self.edges[: last + 1]) @ self.servers[:last])
+        return (worked + (minute - float(self.edges[last])) * float(self.servers[last])) / 60.0
 
 
 @lru_cache(maxsize=1024)
