@@ -79,19 +79,33 @@ def arrivals(line, seed, site):
     return sorted(times + [hour * 60.0 for hour, crowd in given.bursts for _ in range(share(crowd))])
 
 
+def units_by(stock, t):
+    """Return the units that there have been of a stock by a minute."""
+    return math.inf if stock is None else stock.quantity + sum(n for hour, n in stock.deliveries if hour * 60.0 <= t)
+
+
 def sampled(line, seed, site):
     """Return [(came, began, ended)] of the people of a site in order; infinite for what does not happen."""
     sites, horizon = line.sites, line.horizon_hours * 60.0
     level, changes = at_work(sites.tables, sites.shifts, sites.teams, 0.0, line.horizon_hours)
     came, key = arrivals(line, seed, site), stream(seed, SWABS, site)
-    agenda = [*came, *changes]
+    brought = [hour * 60.0 for stock in (sites.swabs, sites.tubes) if stock for hour, _ in stock.deliveries]
+    agenda = [*came, *changes, *brought]
     heapq.heapify(agenda)
     began, ended, k = [], [], 0
+    tubes = []  # of the minutes at which its members began
     while agenda and k < len(came):
         t = heapq.heappop(agenda)
         if t > horizon:
             break
         while k < len(came) and came[k] <= t and sum(end > t for end in ended) < level(t):
+            last = tubes[-1] if tubes else []
+            joins = 0 < len(last) < line.pool_size and t <= last[0] + sites.tube_linger_minutes
+            if units_by(sites.swabs, t) < len(began) + 1 or (not joins and units_by(sites.tubes, t) < len(tubes) + 1):
+                break
+            if not joins:
+                tubes.append([])
+            tubes[-1].append(t)
             began.append(t)
             ended.append(t + sites.minutes * noise(sites, key, k))
             heapq.heappush(agenda, ended[-1])

@@ -93,6 +93,9 @@ class Sites:
         When tables are worked; round the clock where empty.
     teams : tuple of Team
         Tables that are added to every site later.
+    swabs, tubes : Stock or None
+        What each site has got and is brought: a swab for each person, a tube for each that is opened. Sampling stops
+        there when it is out of either, until the next delivery. Not counted where not given.
 
     Raises
     ------
@@ -113,6 +116,8 @@ class Sites:
     tube_linger_minutes: float = 60.0
     shifts: tuple[Shift, ...] = ()
     teams: tuple[Team, ...] = ()
+    swabs: Stock | None = None
+    tubes: Stock | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -126,6 +131,8 @@ class Sites:
         yield from below("tube_linger_minutes", self.tube_linger_minutes, 0.0)
         if self.spread not in SPREADS:
             yield Problem("spread", f"must be one of {', '.join(SPREADS)}, found {self.spread}")
+        if self.swabs is not None and self.tubes is not None and self.swabs.item == self.tubes.item:
+            yield Problem("swabs, tubes", f"{self.swabs.item} stands for both")
 
     @property
     def an_hour(self) -> float:

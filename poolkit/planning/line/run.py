@@ -248,15 +248,26 @@ class LineRun:
         return max(busy, key=lambda name: busy[name] / servers[name] if servers[name] > 0.0 else 0.0)
 
     def stocks(self) -> pd.DataFrame:
-        """Return the units left of each item at each hour: ``lab``, ``item``, ``hour``, ``units``."""
+        """Return the units left of each item at each hour: ``lab``, ``item``, ``hour``, ``units``.
+
+        What the sites have, all together, has a missing ``lab``.
+        """
         edges, n = self._edges()
-        rows = [pd.DataFrame({"lab": [], "item": [], "hour": [], "units": []})][:0]
+        sites = self.line.sites
+        # What is used in each bin, out of so many like stocks.
+        used = [
+            (None, stock, sites.count, taken)
+            for stock, taken in ((sites.swabs, self.counts.people[1]), (sites.tubes, self.counts.opened[0]))
+            if stock is not None
+        ]
         for number, (lab, run) in enumerate(zip(self.line.labs, self.labs, strict=True)):
-            for k, stock in enumerate(lab.stocks):
-                came = sum((edges >= hour) * float(units) for hour, units in stock.deliveries)
-                used = np.concatenate([[0.0], np.cumsum(run.ledger.used[k, :n])])
-                units = stock.quantity + came - used
-                rows.append(pd.DataFrame({"lab": number, "item": stock.item, "hour": edges, "units": units}))
+            used += [(number, stock, 1, run.ledger.used[k]) for k, stock in enumerate(lab.stocks)]
+        rows = []
+        for number, stock, times, taken in used:
+            came = sum((edges >= hour) * float(units) for hour, units in stock.deliveries)
+            units = times * (stock.quantity + came) - np.concatenate([[0.0], np.cumsum(taken[:n])])
+            lab = pd.array([number] * edges.size, "Int64")
+            rows.append(pd.DataFrame({"lab": lab, "item": stock.item, "hour": edges, "units": units}))
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["lab", "item", "hour", "units"])
 
     def _edges(self) -> tuple[Floats, int]:

@@ -52,8 +52,10 @@ def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
     recollections of reactive pools share the machines by the protocol, in a lane of their own where the stage has one.
     At an instant all that ends or comes is seen to before anything starts.
 
-    Recollections are swabbed by teams of their own and not at the sites. A tube whose site had no room left on a
-    vehicle waits for the next. Time is about 0.1 us a person and 0.1 us a specimen and stage; memory 24 bytes a person.
+    Sampling stops at a site that has no swab left, or no tube for who would open one, and goes on at a delivery.
+    Recollections are swabbed by teams of their own, with swabs of their own, and not at the sites. A tube whose site
+    had no room left on a vehicle waits for the next. Time is about 0.1 us a person and 0.1 us a specimen and stage;
+    memory 24 bytes a person.
 
     References
     ----------
@@ -130,6 +132,7 @@ def _sample(
         line_sites.Counts(
             people=np.zeros((3, n_bins), np.int64),
             tubes=np.zeros((3, n_bins), np.int64),
+            opened=np.zeros((1, n_bins), np.int64),
             delivered=np.zeros(n_bins, np.int64),
             busy=np.zeros(n_bins),
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolkit.kernels import line_chance as chance
 from poolkit.kernels import line_lab, line_sites
-from poolkit.planning.line.description import Laboratory, Line
+from poolkit.planning.line.description import Laboratory, Line, Sites
 from poolkit.planning.line.stages import SPREADS, Shift, Stage, Team
 
 Floats = NDArray[np.float64]
@@ -157,6 +157,7 @@ def site_times(line: Line) -> line_sites.Times:
     people = np.concatenate([[0.0], np.cumsum(rates * np.diff(profile))])
     part = people / people[-1]
     steps = sampling_steps(line)
+    supplied, swabs, tubes = supplies_of(line.sites)
     sensitive = [line.rules.sensitivity_at(max(1, size)) for size in range(line.pool_size + 1)]
     return line_sites.Times(
         profile=profile,
@@ -165,10 +166,26 @@ def site_times(line: Line) -> line_sites.Times:
         # Kernels are compiled for one kind of array, those that can be written.
         edges=steps.edges.copy(),
         tables=steps.servers.copy(),
+        supplied=supplied,
+        swabs=swabs,
+        tubes=tubes,
         sensitive=np.array(sensitive),
         opens=np.array([lab.opens_hour * 60.0 for lab in line.labs]),
         share=np.array([lab.share for lab in line.labs], np.float64),
     )
+
+
+def supplies_of(sites: Sites) -> tuple[Floats, Floats, Floats]:
+    """Return minutes from 0, and the swabs and the tubes that each site has got by then."""
+    kinds = (sites.swabs, sites.tubes)
+    minutes = sorted({0.0} | {hour * 60.0 for stock in kinds if stock for hour, _ in stock.deliveries})
+    got = np.full((2, len(minutes)), np.inf)
+    for row, stock in zip(got, kinds, strict=True):
+        if stock is not None:
+            row[:] = [
+                sum((units for hour, units in stock.deliveries if hour * 60.0 <= t), stock.quantity) for t in minutes
+            ]
+    return np.array(minutes), got[0], got[1]
 
 
 def bench_of(lab: Laboratory, number: int, seed: int) -> line_lab.Bench:

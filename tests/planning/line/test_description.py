@@ -26,6 +26,7 @@ READS = Stage("reading", 1, minutes=1.0, reads=True)
             lambda: Sites(0, -1, 0.0, "even", -1.0, -1.0),
             ["count", "tables", "minutes", "variation", "tube_linger_minutes", "spread"],
         ),
+        (lambda: Sites(swabs=Stock("kit", 1), tubes=Stock("kit", 1)), ["swabs, tubes"]),
         (
             lambda: Courier(0.0, -1.0, 0, 0, 0, 0.0),
             ["headway_minutes", "travel_minutes", "capacity", "vehicles", "sites_a_round", "round_minutes"],

@@ -32,6 +32,18 @@ teams = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+PROVIDED = st.sampled_from([0.0, 1.0, 2.5, 8.0, 1000.0])
+BROUGHT = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.5, 1.0, 1.75, 5.0]), st.sampled_from([0.0, 1.0, 2.5, 9.0])), max_size=3
+)
+
+
+def stocks(item):
+    """Draw no stock of an item two times out of three."""
+    some = st.builds(lambda units, lots: Stock(item, units, tuple(sorted(lots))), PROVIDED, BROUGHT)
+    return st.one_of(st.none(), st.none(), some)
+
+
 PROTOCOLS = [
     load_protocol("cn-10in1-2020"),
     load_protocol("cn-10in1-2020").revised("twice", source="a test", swabs_per_recollect=2, specificity=0.7),
@@ -104,6 +116,8 @@ lines = st.builds(
         tube_linger_minutes=st.sampled_from([0.0, 10.0, 60.0]),
         shifts=shifts,
         teams=teams,
+        swabs=stocks("swab"),
+        tubes=stocks("tube"),
     ),
     courier=st.builds(
         Courier,
