@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from poolkit.errors import DesignError, Problem
 from poolkit.kernels import line_lab, line_people, line_sites, line_totals
 from poolkit.planning.line import steps
 from poolkit.planning.line.description import Line
+from poolkit.planning.line.stages import Stock
 
 Floats = NDArray[np.float64]
 Since = Literal["swab", "arrival"]
@@ -255,7 +256,7 @@ class LineRun:
         edges, n = self._edges()
         sites = self.line.sites
         # What is used in each bin, out of so many like stocks.
-        used = [
+        used: list[tuple[int | None, Stock, int, NDArray[Any]]] = [
             (None, stock, sites.count, taken)
             for stock, taken in ((sites.swabs, self.counts.people[1]), (sites.tubes, self.counts.opened[0]))
             if stock is not None
@@ -263,11 +264,11 @@ class LineRun:
         for number, (lab, run) in enumerate(zip(self.line.labs, self.labs, strict=True)):
             used += [(number, stock, 1, run.ledger.used[k]) for k, stock in enumerate(lab.stocks)]
         rows = []
-        for number, stock, times, taken in used:
+        for place, stock, times, taken in used:
             came = sum((edges >= hour) * float(units) for hour, units in stock.deliveries)
             units = times * (stock.quantity + came) - np.concatenate([[0.0], np.cumsum(taken[:n])])
-            lab = pd.array([number] * edges.size, "Int64")
-            rows.append(pd.DataFrame({"lab": lab, "item": stock.item, "hour": edges, "units": units}))
+            of_lab = pd.array([place] * edges.size, "Int64")
+            rows.append(pd.DataFrame({"lab": of_lab, "item": stock.item, "hour": edges, "units": units}))
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["lab", "item", "hour", "units"])
 
     def _edges(self) -> tuple[Floats, int]:
