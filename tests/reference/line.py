@@ -6,7 +6,7 @@ It reads the same descriptions (attributes only) and draws the same hashed numbe
 import heapq
 import math
 
-GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS = range(8)
+GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS, INVALID = range(9)
 WORD = 2**64 - 1
 
 
@@ -178,6 +178,9 @@ class Work:
             [stream(seed, kind, 1_000 * number + k) for kind in (SERVICE, FAILS, BREAKS, REPAIRS)]
             for k in range(len(self.names))
         ]
+        self.invalid = stream(seed, INVALID, number)
+        self.back = self.names.index(self.lab.invalid_at or self.names[0])
+        self.read = {}  # how often each specimen was read
         self.levels, self.agenda = [], []
         for stage in self.lab.stages:
             level, changes = at_work(stage.servers, stage.shifts, stage.teams, self.lab.opens_hour, line.horizon_hours)
@@ -220,12 +223,31 @@ class Work:
             else:
                 self.busy[k] -= 1
 
+    def misread(self, specimen, number):
+        """Say whether a specimen is invalid when it is read for this time, from 0."""
+        most = self.line.rules.invalid_reruns + 1
+        return chance(self.invalid, specimen * most + number) < self.lab.invalid
+
+    def exhausted(self, specimen):
+        return all(self.misread(specimen, k) for k in range(self.line.rules.invalid_reruns + 1))
+
+    def asks(self, tube):
+        """Say whether the members of a tube will be asked for once it is read for the last time."""
+        _, members, reacts = self.tubes[tube]
+        return reacts or (members > 1 and self.exhausted(tube))
+
     def leaves(self, t, k, specimen, failed):
         stage = self.lab.stages[k]
-        if failed:
+        number = self.read.get(specimen, 0)
+        if not failed and stage.reads:
+            self.read[specimen] = number + 1
+        if not failed and stage.reads and self.misread(specimen, number) and number < self.line.rules.invalid_reruns:
+            self.urgent.add(specimen)
+            self.queue[self.back].append((t, specimen))
+        elif failed:
             self.urgent.add(specimen)
             self.queue[self.names.index(stage.rerun_at or stage.name)].append((t, specimen))
-        elif stage.reads and specimen < len(self.tubes) and self.tubes[specimen][2]:
+        elif stage.reads and specimen < len(self.tubes) and self.asks(specimen):
             n = self.tubes[specimen][1] * self.swabs
             own = self.singles[specimen] = list(range(self.n_specimens, self.n_specimens + n))
             self.n_specimens += n
@@ -298,5 +320,5 @@ def run(line, seed):
                 result[person] = max(when)
                 way[person] = 0 if max(when) == math.inf else 2 if own else 1
         # All that a laboratory's reactive tubes would ask for are numbered, read or not.
-        n_specimens += sum(members for _, members, reacts in given if reacts) * done.swabs
+        n_specimens += sum(members for k, (_, members, _) in enumerate(given) if done.asks(k)) * done.swabs
     return [(*each, result[k], way[k]) for k, each in enumerate(people)], tubes, rows

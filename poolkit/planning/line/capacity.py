@@ -206,20 +206,28 @@ def visits_of(line: Line, lab: Laboratory) -> Floats:
     Returns
     -------
     numpy.ndarray of float64
-        (stages,) passes, those of failed batches and of members of reactive tubes included.
+        (stages,) passes, those of failed batches, invalid readings and members of reactive tubes included.
     """
     stages, rules, size = lab.stages, line.rules, line.pool_size
     clean = (1.0 - line.prevalence) ** size
     reacts = (1.0 - clean) * rules.sensitivity_at(size) + clean * (1.0 - rules.specificity) if size > 1 else 0.0
-    asked = steps.asked_of(line, lab)
+    asked = steps.asked_of(line, line.labs.index(lab), 0)
+    # A reading is valid at last, or one more than the reruns are not; the mean number of them gives the part of each.
+    again = [lab.invalid**k for k in range(asked.reruns + 1)]
+    back = 1.0 - 1.0 / sum(again)
+    reacts = 1.0 - (1.0 - reacts) * (1.0 - again[-1] * lab.invalid) if size > 1 else 0.0
     total = np.zeros(len(stages))
     for entry, n, leave in ((0, 1.0, reacts), (asked.retest_at, reacts * size * asked.swabs, 0.0)):
         moves = np.zeros((len(stages), len(stages)))
         names = [stage.name for stage in stages]
         for k, stage in enumerate(stages):
             moves[names.index(stage.rerun_at or stage.name), k] += stage.fails
+            passes = 1.0 - stage.fails
+            if k == asked.reads:
+                moves[asked.invalid_at, k] += passes * back
+                passes *= (1.0 - back) * (1.0 - leave)
             if k + 1 < len(stages):
-                moves[k + 1, k] += (1.0 - stage.fails) * (1.0 - (leave if k == asked.reads else 0.0))
+                moves[k + 1, k] += passes
         enters = np.zeros(len(stages))
         enters[entry] = n
         total += np.linalg.solve(np.eye(len(stages)) - moves, enters)

@@ -214,6 +214,10 @@ class Laboratory:
         What its stages use up.
     retest_at : str or None
         The stage where retests from kept tubes come in; the first where not given.
+    invalid : float
+        Probability that a specimen's reading is invalid; the protocol says how often it is then run again.
+    invalid_at : str or None
+        The stage where it comes back, not after the one that reads; the first where not given.
 
     Raises
     ------
@@ -232,6 +236,8 @@ class Laboratory:
     share: float = 1.0
     stocks: tuple[Stock, ...] = ()
     retest_at: str | None = None
+    invalid: float = 0.0
+    invalid_at: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -260,6 +266,10 @@ class Laboratory:
         yield from below("share", self.share, 0.0, above=True)
         if self.retest_at is not None and self.retest_at not in names:
             yield Problem("retest_at", f"{self.retest_at} is not a stage")
+        if not 0.0 <= self.invalid < 1.0:
+            yield Problem("invalid", f"must be from 0 to below 1, found {self.invalid:g}")
+        if self.invalid_at is not None and self.invalid_at not in names[: read[0] + 1 if read else None]:
+            yield Problem("invalid_at", f"{self.invalid_at} is not a stage up to the one that reads")
 
 
 @dataclass(frozen=True, slots=True)

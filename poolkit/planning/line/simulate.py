@@ -50,6 +50,8 @@ def simulate_line(line: Line, *, seed: int, events: bool = False) -> LineRun:
     is open. A stage fills one batch at a time and starts it when it is full or when its oldest specimen has waited for
     the linger time, whenever a server is free and at work; controls take places, failed batches come back, retests and
     recollections of reactive pools share the machines by the protocol, in a lane of their own where the stage has one.
+    An invalid reading is run again as often as the protocol says; after that the members of a tube are asked for as
+    those of a reactive one, and a specimen of one person is reported as it is. No other call is read twice.
     At an instant all that ends or comes is seen to before anything starts.
 
     Sampling stops at a site that has no swab left, or no tube for who would open one, and goes on at a delivery.
@@ -171,8 +173,10 @@ def _work(line: Line, number: int, tubes: TubeTimes, seed: int, *, events: bool)
     mine = np.arange(tubes.lab.size) if len(line.labs) == 1 else np.flatnonzero(tubes.lab == number)
     # Tubes that arrive together come in the order of their numbers.
     mine = mine[np.argsort(tubes.arrives[mine], kind="stable")]
-    asked = steps.asked_of(line, lab)
+    asked = steps.asked_of(line, number, seed)
     members, reacts = tubes.members[mine], tubes.reacts[mine]
+    if lab.invalid > 0.0:
+        line_lab.exhaust(asked, members, reacts)
     n_all = mine.size + int(members[reacts == 1].sum()) * asked.swabs
     specimens = line_lab.Specimens(
         tubes.arrives[mine], members, reacts, np.full(mine.size, -1, np.int64), np.full(n_all, np.inf)

@@ -217,8 +217,9 @@ def bench_of(lab: Laboratory, number: int, seed: int) -> line_lab.Bench:
     )
 
 
-def asked_of(line: Line, lab: Laboratory) -> line_lab.Asked:
-    """Return what a laboratory does with reactive pools."""
+def asked_of(line: Line, number: int, seed: int) -> line_lab.Asked:
+    """Return what a laboratory, by its place, does with reactive pools and invalid readings."""
+    lab = line.labs[number]
     names = [stage.name for stage in lab.stages]
     kept = line.rules.positive_pool == "retest"
     return line_lab.Asked(
@@ -226,6 +227,10 @@ def asked_of(line: Line, lab: Laboratory) -> line_lab.Asked:
         retest_at=names.index(lab.retest_at) if kept and lab.retest_at else 0,
         delay=float(line.retest_minutes if kept else line.recollect_minutes),
         swabs=swabs_of(line),
+        invalid=float(lab.invalid),
+        invalid_at=names.index(lab.invalid_at or names[0]),
+        reruns=line.rules.invalid_reruns,
+        key=np.uint64(chance.stream(seed, chance.INVALID, number)),
         horizon=line.horizon_hours * 60.0,
         width=float(line.grid_minutes),
     )

@@ -42,6 +42,10 @@ READS = Stage("reading", 1, minutes=1.0, reads=True)
             ["stages", "stages.a.rerun_at", "stages.a.item", "retest_at"],
         ),
         (
+            lambda: Laboratory("x", (READS, Stage("other", 1, 1.0)), invalid=1.0, invalid_at="other"),
+            ["invalid", "invalid_at"],
+        ),
+        (
             lambda: Laboratory("x", (READS, Stage("sampling", 1, 1.0, fails=0.1, rerun_at="reading"))),
             ["stages", "stages.sampling.rerun_at"],
         ),

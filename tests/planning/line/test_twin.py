@@ -48,6 +48,8 @@ PROTOCOLS = [
     load_protocol("cn-10in1-2020"),
     load_protocol("cn-10in1-2020").revised("twice", source="a test", swabs_per_recollect=2, specificity=0.7),
     load_protocol("cn-10in1-2020").revised("kept", source="a test", positive_pool="retest"),
+    load_protocol("cn-10in1-2020").revised("reruns", source="a test", invalid_reruns=3),
+    load_protocol("cn-10in1-2020").revised("once", source="a test", invalid_reruns=0, positive_pool="retest"),
 ]
 
 
@@ -93,7 +95,14 @@ def labs(draw):
     )
     opens = draw(st.sampled_from([0.0, 0.0, 1.5]))
     return Laboratory(
-        "some", tuple(steps), opens, draw(st.sampled_from([1.0, 2.5])), stocks, draw(st.sampled_from(names))
+        "some",
+        tuple(steps),
+        opens,
+        draw(st.sampled_from([1.0, 2.5])),
+        stocks,
+        draw(st.sampled_from(names)),
+        draw(st.sampled_from([0.0, 0.0, 0.4])),
+        draw(st.sampled_from([None, *names[: reads + 1]])),
     )
 
 
