@@ -257,7 +257,7 @@ def main() -> None:
     start, worked = time.perf_counter(), time.process_time()
     simulate_lines(lines, seed=1)
     seconds, worked = time.perf_counter() - start, time.process_time() - worked
-    note = f"{worked / seconds:.2f} of {os.cpu_count()} processors at work"
+    note = f"{worked / seconds:.2f} of {os.cpu_count()} processors at work, load {os.getloadavg()[0]:.1f}"
     task = f"{given.scenarios:,} scenarios of 10,000 people"
     rows.append(Row(task, "poolkit", seconds, worked, None, None, None, None, note))
     line = the_line(1_000_000)

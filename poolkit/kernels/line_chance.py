@@ -6,7 +6,7 @@ from poolkit.kernels import kernel
 
 FIXED, EXPONENTIAL, LOGNORMAL = 0, 1, 2
 # What a stream is for; each site, and each stage of each laboratory, has its own of each kind.
-GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS = range(8)
+GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS, INVALID = range(9)
 
 
 @kernel

@@ -37,12 +37,19 @@ class Bench(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What the laboratory does with a reactive pool, when it stops, and the width of the bins, in minutes."""
+    """What the laboratory does with a reactive pool and an invalid reading, when it stops, and the width of the bins.
+
+    A reading is invalid with this probability, by its key of chance, and comes back to a stage for so many reruns.
+    """
 
     reads: int
     retest_at: int
     delay: float
     swabs: int
+    invalid: float
+    invalid_at: int
+    reruns: int
+    key: np.uint64
     horizon: float
     width: float
 
@@ -59,8 +66,9 @@ class Calendar(NamedTuple):
 class Specimens(NamedTuple):
     """Tubes in the order in which they arrive (tubes,), and then their members alone (specimens,): minutes.
 
-    arrives, members and reacts (tubes,) are read. first (tubes,) is the first of a reactive tube's members, or -1;
-    reported (specimens,) is infinite where there is no report. Both are written.
+    arrives, members and reacts (tubes,) are read; a tube that stays invalid reacts, see `exhaust`. first (tubes,) is
+    the first of a reactive tube's members, or -1; reported (specimens,) is infinite where there is no report. Both are
+    written.
     """
 
     arrives: NDArray[np.float64]
@@ -92,6 +100,17 @@ _ENDS, _FAILED, _BACK = 0, 1, 2
 
 
 @kernel
+def exhaust(asked: Asked, members: NDArray[np.int32], reacts: NDArray[np.int8]) -> None:
+    """Set reacts[k] = 1 for each tube of several members that is invalid every time it is read: they are asked for."""
+    for k in range(members.size):
+        draw = 0
+        while draw <= asked.reruns and chance(asked.key, k * (asked.reruns + 1) + draw) < asked.invalid:
+            draw += 1
+        if draw > asked.reruns and members[k] > 1:
+            reacts[k] = 1
+
+
+@kernel
 def servers_of(calendar: Calendar, most: NDArray[np.int64]) -> None:
     """Write the most servers that are ever at work at each stage (stages,)."""
     for k in range(calendar.time.size):
@@ -119,6 +138,7 @@ def run(
     head, tail = np.full(2 * n_stages, -1, np.int64), np.full(2 * n_stages, -1, np.int64)
     waiting, working = np.zeros(n_stages, np.int64), np.zeros(n_stages, np.int64)
     busy, begun = np.zeros(n_stages, np.int64), np.zeros(n_stages, np.int64)
+    tries = np.zeros(n_specimens if asked.invalid > 0.0 else 0, np.int64)
     due, touched = np.full(n_stages, np.inf), np.zeros(n_stages, np.bool_)
     # A batch has a slot while it runs and while its server is repaired.
     most = np.zeros(n_stages, np.int64)
@@ -167,9 +187,22 @@ def run(
                 while at >= 0:
                     following = np.int64(after[at])
                     n += 1
-                    stays = True
+                    stays, goes = True, to
                     if failed:
                         urgent[at] = 1
+                    elif (
+                        tries.size > 0
+                        and stage == asked.reads
+                        and tries[at] < asked.reruns
+                        and chance(asked.key, at * (asked.reruns + 1) + tries[at]) < asked.invalid
+                    ):
+                        tries[at] += 1
+                        urgent[at] = 1
+                        goes = asked.invalid_at
+                        touched[goes] = True
+                        waiting[goes] += 1
+                        counted[3 * goes, now] += 1
+                        n_entered -= 1
                     elif stage == asked.reads and at < n_tubes:
                         tested[now] += members[at]
                         if reacts[at] == 1:
@@ -178,10 +211,10 @@ def run(
                             n_used += members[at] * asked.swabs
                             back_tube[n_back], back_time[n_back] = at, t + asked.delay
                             n_back += 1
-                    if stays and to == n_stages:
+                    if stays and goes == n_stages:
                         reported[at] = t
                     elif stays:
-                        lane = 2 * to + (0 if urgent[at] == 1 and lanes[to] == 1 else 1)
+                        lane = 2 * goes + (0 if urgent[at] == 1 and lanes[goes] == 1 else 1)
                         entered[at] = t
                         after[at] = -1
                         if head[lane] < 0:

@@ -37,8 +37,9 @@ class Times(NamedTuple):
     """Steps of time: the arrivals' profile, bursts, tables at work, and what pools and laboratories are like.
 
     profile (steps + 1,) minutes and part (steps + 1,) of the people come by then, from 0 to 1; bursts (bursts,) minutes
-    in order; edges (edges,) minutes from 0 and tables (edges,) from then on; sensitive (pool_size + 1,) by members;
-    opens and share (laboratories,).
+    in order; edges (edges,) minutes from 0 and tables (edges,) from then on; supplied (lots,) minutes from 0, and the
+    swabs and the tubes (lots,) that each site has got by then, infinite where they are not counted; sensitive
+    (pool_size + 1,) by members; opens and share (laboratories,).
     """
 
     profile: NDArray[np.float64]
@@ -46,6 +47,9 @@ class Times(NamedTuple):
     bursts: NDArray[np.float64]
     edges: NDArray[np.float64]
     tables: NDArray[np.int64]
+    supplied: NDArray[np.float64]
+    swabs: NDArray[np.float64]
+    tubes: NDArray[np.float64]
     sensitive: NDArray[np.float64]
     opens: NDArray[np.float64]
     share: NDArray[np.float64]
@@ -80,14 +84,31 @@ class Tubes(NamedTuple):
 class Counts(NamedTuple):
     """What happens in each bin of time, added up.
 
-    people (3, bins) that come, start and end; tubes (3, bins) closed, left and brought; delivered (bins,) people; busy
-    (bins,) minutes of tables from each start, less those from each end, to the end of its bin.
+    people (3, bins) that come, start and end; tubes (3, bins) closed, left and brought; opened (1, bins) tubes;
+    delivered (bins,) people; busy (bins,) minutes of tables from each start, less those from each end, to the end of
+    its bin.
     """
 
     people: NDArray[np.int64]
     tubes: NDArray[np.int64]
+    opened: NDArray[np.int64]
     delivered: NDArray[np.int64]
     busy: NDArray[np.float64]
+
+
+@kernel
+def collect(first: NDArray[np.int64], tubes: Tubes, kept: Tubes) -> None:
+    """Write the tubes of all sites one after the other.
+
+    first (sites + 1,) is where those of each site stand in tubes, which is read; kept has just as many places as tubes
+    were filled, n_filled excepted, which both share.
+    """
+    to = 0
+    for site in range(tubes.n_filled.size):
+        for k in range(first[site], first[site] + tubes.n_filled[site]):
+            kept.members[to], kept.closed[to], kept.left[to] = tubes.members[k], tubes.closed[k], tubes.left[k]
+            kept.arrives[to], kept.lab[to], kept.reacts[to] = tubes.arrives[k], tubes.lab[k], tubes.reacts[k]
+            to += 1
 
 
 @kernel
@@ -174,7 +195,8 @@ def engage(t: float, sign: float, busy: NDArray[np.float64], width: float) -> No
 def sample(start: int, end: int, rules: Rules, times: Times, people: People, tubes: Tubes, counts: Counts) -> None:
     """Take the sites from start to end through arrival, sampling, tubes and couriers.
 
-    People are taken in the order in which they come, by the first table that is free and worked. The tube that is open
+    People are taken in the order in which they come, by the first table that is free and worked, while there is a swab
+    for each, and a tube for who opens one; else all wait for the next delivery that has some. The tube that is open
     takes the next person who starts within the linger time of its first, and is closed when its last swab is done; the
     tubes of a site leave in the order in which they were opened.
     """
@@ -183,7 +205,7 @@ def sample(start: int, end: int, rules: Rules, times: Times, people: People, tub
         come(site, rules, times, people)
         swabs, sick = stream(rules.seed, SWABS, site), stream(rules.seed, INFECTED, site)
         reacting = stream(rules.seed, REACTS, site)
-        n_busy, edge, t = 0, 0, 0.0
+        n_busy, edge, lot, t = 0, 0, 0, 0.0
         phase = rules.headway * (site + 0.5) / rules.n_sites
         departure, n_left = 0, 0
         members, infected, opened, done = 0, False, 0.0, 0.0
@@ -197,16 +219,26 @@ def sample(start: int, end: int, rules: Rules, times: Times, people: People, tub
                 while not stopped:
                     while edge + 1 < times.edges.size and times.edges[edge + 1] <= t:
                         edge += 1
+                    while lot + 1 < times.supplied.size and times.supplied[lot + 1] <= t:
+                        lot += 1
                     tables = times.tables[edge]
                     while n_busy >= tables and n_busy > 0 and heap[0] <= t:
                         n_busy -= 1
                         heap[0] = heap[n_busy]
                         sift_down(heap, n_busy)
-                    if n_busy < tables:
+                    # A tube that is full or too old is still to be closed: who comes now opens the next one.
+                    joins = 0 < members < rules.pool_size and t <= opened + rules.linger
+                    n_opened = n_tubes + (1 if members > 0 else 0)
+                    enough = person - first + 1 <= times.swabs[lot] and (joins or n_opened + 1 <= times.tubes[lot])
+                    if n_busy < tables and enough:
                         break
-                    later = np.inf if n_busy == 0 else heap[0]
-                    if edge + 1 < times.edges.size:
-                        later = min(later, times.edges[edge + 1])
+                    later = np.inf
+                    if n_busy >= tables:
+                        later = np.inf if n_busy == 0 else heap[0]
+                        if edge + 1 < times.edges.size:
+                            later = min(later, times.edges[edge + 1])
+                    elif lot + 1 < times.supplied.size:
+                        later = times.supplied[lot + 1]
                     t = later
                     stopped = t > rules.horizon
                 stopped = stopped or t > rules.horizon
@@ -261,6 +293,7 @@ def sample(start: int, end: int, rules: Rules, times: Times, people: People, tub
             if person < last:
                 if members == 0:
                     opened = t
+                    tally(t, 0, counts.opened, rules.width)
                 members += 1
                 done = max(done, people.sampled[person])
                 infected = infected or chance(sick, person - first) < rules.prevalence

@@ -6,7 +6,7 @@ It reads the same descriptions (attributes only) and draws the same hashed numbe
 import heapq
 import math
 
-GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS = range(8)
+GAPS, SWABS, INFECTED, REACTS, SERVICE, FAILS, BREAKS, REPAIRS, INVALID = range(9)
 WORD = 2**64 - 1
 
 
@@ -79,19 +79,33 @@ def arrivals(line, seed, site):
     return sorted(times + [hour * 60.0 for hour, crowd in given.bursts for _ in range(share(crowd))])
 
 
+def units_by(stock, t):
+    """Return the units that there have been of a stock by a minute."""
+    return math.inf if stock is None else stock.quantity + sum(n for hour, n in stock.deliveries if hour * 60.0 <= t)
+
+
 def sampled(line, seed, site):
     """Return [(came, began, ended)] of the people of a site in order; infinite for what does not happen."""
     sites, horizon = line.sites, line.horizon_hours * 60.0
     level, changes = at_work(sites.tables, sites.shifts, sites.teams, 0.0, line.horizon_hours)
     came, key = arrivals(line, seed, site), stream(seed, SWABS, site)
-    agenda = [*came, *changes]
+    brought = [hour * 60.0 for stock in (sites.swabs, sites.tubes) if stock for hour, _ in stock.deliveries]
+    agenda = [*came, *changes, *brought]
     heapq.heapify(agenda)
     began, ended, k = [], [], 0
+    tubes = []  # of the minutes at which its members began
     while agenda and k < len(came):
         t = heapq.heappop(agenda)
         if t > horizon:
             break
         while k < len(came) and came[k] <= t and sum(end > t for end in ended) < level(t):
+            last = tubes[-1] if tubes else []
+            joins = 0 < len(last) < line.pool_size and t <= last[0] + sites.tube_linger_minutes
+            if units_by(sites.swabs, t) < len(began) + 1 or (not joins and units_by(sites.tubes, t) < len(tubes) + 1):
+                break
+            if not joins:
+                tubes.append([])
+            tubes[-1].append(t)
             began.append(t)
             ended.append(t + sites.minutes * noise(sites, key, k))
             heapq.heappush(agenda, ended[-1])
@@ -164,6 +178,9 @@ class Work:
             [stream(seed, kind, 1_000 * number + k) for kind in (SERVICE, FAILS, BREAKS, REPAIRS)]
             for k in range(len(self.names))
         ]
+        self.invalid = stream(seed, INVALID, number)
+        self.back = self.names.index(self.lab.invalid_at or self.names[0])
+        self.read = {}  # how often each specimen was read
         self.levels, self.agenda = [], []
         for stage in self.lab.stages:
             level, changes = at_work(stage.servers, stage.shifts, stage.teams, self.lab.opens_hour, line.horizon_hours)
@@ -206,12 +223,31 @@ class Work:
             else:
                 self.busy[k] -= 1
 
+    def misread(self, specimen, number):
+        """Say whether a specimen is invalid when it is read for this time, from 0."""
+        most = self.line.rules.invalid_reruns + 1
+        return chance(self.invalid, specimen * most + number) < self.lab.invalid
+
+    def exhausted(self, specimen):
+        return all(self.misread(specimen, k) for k in range(self.line.rules.invalid_reruns + 1))
+
+    def asks(self, tube):
+        """Say whether the members of a tube will be asked for once it is read for the last time."""
+        _, members, reacts = self.tubes[tube]
+        return reacts or (members > 1 and self.exhausted(tube))
+
     def leaves(self, t, k, specimen, failed):
         stage = self.lab.stages[k]
-        if failed:
+        number = self.read.get(specimen, 0)
+        if not failed and stage.reads:
+            self.read[specimen] = number + 1
+        if not failed and stage.reads and self.misread(specimen, number) and number < self.line.rules.invalid_reruns:
+            self.urgent.add(specimen)
+            self.queue[self.back].append((t, specimen))
+        elif failed:
             self.urgent.add(specimen)
             self.queue[self.names.index(stage.rerun_at or stage.name)].append((t, specimen))
-        elif stage.reads and specimen < len(self.tubes) and self.tubes[specimen][2]:
+        elif stage.reads and specimen < len(self.tubes) and self.asks(specimen):
             n = self.tubes[specimen][1] * self.swabs
             own = self.singles[specimen] = list(range(self.n_specimens, self.n_specimens + n))
             self.n_specimens += n
@@ -284,5 +320,5 @@ def run(line, seed):
                 result[person] = max(when)
                 way[person] = 0 if max(when) == math.inf else 2 if own else 1
         # All that a laboratory's reactive tubes would ask for are numbered, read or not.
-        n_specimens += sum(members for _, members, reacts in given if reacts) * done.swabs
+        n_specimens += sum(members for k, (_, members, _) in enumerate(given) if done.asks(k)) * done.swabs
     return [(*each, result[k], way[k]) for k, each in enumerate(people)], tubes, rows

@@ -8,7 +8,7 @@ import pandas as pd
 from poolkit.planning.line import steps
 from poolkit.planning.line.description import Laboratory, Line
 from poolkit.planning.line.queues import batch_forming_delay
-from poolkit.planning.line.stages import Stage
+from poolkit.planning.line.stages import Shift, Stage
 
 Floats = steps.Floats
 
@@ -25,11 +25,11 @@ def capacity(line: Line) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row a stage, in order: ``lab`` (its place; missing for sampling and courier), ``stage``, ``servers`` at work
-        on average while people come, ``load`` and ``an_hour``, the specimens (people for sampling) an hour that come
-        then, retests and reruns included, and that it can take, ``people_an_hour``, the people of the whole line an
-        hour that these are enough for, ``use`` (load by capacity), ``slack`` (1 - use, negative where a backlog grows),
-        the largest ``backlog``, ``finish_hour`` when the last is through (missing where it is not), and ``binding``,
-        true for the one most used.
+        on average while people come (over whole days for a stage whose shifts are worked more at other hours), ``load``
+        and ``an_hour``, the specimens (people for sampling) an hour that come in that time, retests and reruns
+        included, and that it can take, ``people_an_hour``, the people of the whole line an hour that these are enough
+        for, ``use`` (load by capacity), ``slack`` (1 - use, negative where a backlog grows), the largest ``backlog``,
+        ``finish_hour`` when the last is through (missing where it is not), and ``binding``, true for the one most used.
 
     Notes
     -----
@@ -59,11 +59,12 @@ def capacity(line: Line) -> pd.DataFrame:
     sites = line.sites
     worked = sites.count * tables.hours(60.0 * hours)
     window = _window(came)
-    flow = _Flow(hours, came, worked, 60.0 / sites.minutes, people, people, window)
+    counted = _counted(hours, worked, window, shifts=sites.shifts)
+    flow = _Flow(hours, came, worked, 60.0 / sites.minutes, people, people, counted)
     rows = [flow.row(None, "sampling")]
     # Tubes fill as people start; a vehicle comes half a headway later on average.
     headway = line.courier.headway(sites.count)
-    span = flow.span
+    span = _hours(hours, window)
     filling = batch_forming_delay(
         line.pool_size, an_hour=people / span / sites.count, linger_minutes=sites.tube_linger_minutes
     )
@@ -89,6 +90,21 @@ def _window(came: Floats) -> tuple[int, int]:
     """Return the first and the last hour, by their places, between which people come."""
     moving = np.flatnonzero(np.diff(came) > 0.0)
     return (int(moving[0]), int(moving[-1]) + 1) if moving.size else (0, 1)
+
+
+def _hours(hours: Floats, window: tuple[int, int]) -> float:
+    return float(hours[window[1]] - hours[window[0]])
+
+
+def _counted(hours: Floats, worked: Floats, window: tuple[int, int], *, shifts: tuple[Shift, ...]) -> tuple[int, int]:
+    """Return the window, or its whole days where shifts have more servers at work then: nights count for nights."""
+    if not shifts:
+        return window
+    first, last = window
+    until = hours[first] + 24.0 * np.ceil(_hours(hours, window) / 24.0 - 1e-9)
+    days = first, int(np.searchsorted(hours, until - 1e-9).clip(last, hours.size - 1))
+    mean = [(worked[end] - worked[start]) / (hours[end] - hours[start]) for start, end in (window, days)]
+    return days if mean[1] > mean[0] * (1.0 + 1e-9) else window
 
 
 class _Fed(NamedTuple):
@@ -117,7 +133,7 @@ class _Flow:
         self.hours, self.came, self.rate, self.people = hours, came, rate, people
         self.worked, self.total = worked, total
         first, last = window
-        self.span = float(hours[last] - hours[first])
+        self.span = _hours(hours, window)
         self.servers = float(worked[last] - worked[first]) / self.span
         if np.isinf(rate):
             self.through = came
@@ -190,20 +206,28 @@ def visits_of(line: Line, lab: Laboratory) -> Floats:
     Returns
     -------
     numpy.ndarray of float64
-        (stages,) passes, those of failed batches and of members of reactive tubes included.
+        (stages,) passes, those of failed batches, invalid readings and members of reactive tubes included.
     """
     stages, rules, size = lab.stages, line.rules, line.pool_size
     clean = (1.0 - line.prevalence) ** size
     reacts = (1.0 - clean) * rules.sensitivity_at(size) + clean * (1.0 - rules.specificity) if size > 1 else 0.0
-    asked = steps.asked_of(line, lab)
+    asked = steps.asked_of(line, line.labs.index(lab), 0)
+    # A reading is valid at last, or one more than the reruns are not; the mean number of them gives the part of each.
+    again = [lab.invalid**k for k in range(asked.reruns + 1)]
+    back = 1.0 - 1.0 / sum(again)
+    reacts = 1.0 - (1.0 - reacts) * (1.0 - again[-1] * lab.invalid) if size > 1 else 0.0
     total = np.zeros(len(stages))
     for entry, n, leave in ((0, 1.0, reacts), (asked.retest_at, reacts * size * asked.swabs, 0.0)):
         moves = np.zeros((len(stages), len(stages)))
         names = [stage.name for stage in stages]
         for k, stage in enumerate(stages):
             moves[names.index(stage.rerun_at or stage.name), k] += stage.fails
+            passes = 1.0 - stage.fails
+            if k == asked.reads:
+                moves[asked.invalid_at, k] += passes * back
+                passes *= (1.0 - back) * (1.0 - leave)
             if k + 1 < len(stages):
-                moves[k + 1, k] += (1.0 - stage.fails) * (1.0 - (leave if k == asked.reads else 0.0))
+                moves[k + 1, k] += passes
         enters = np.zeros(len(stages))
         enters[entry] = n
         total += np.linalg.solve(np.eye(len(stages)) - moves, enters)
@@ -236,9 +260,10 @@ def _stages(line: Line, number: int, lab: Laboratory, fed: _Fed) -> list[dict[st
         worked = steps.stage_steps(line, lab, stage).hours(60.0 * fed.hours)
         rate = stage.usable * 60.0 / minutes_of(stage)
         # What a laboratory takes is people of the whole line by its part of the tubes.
-        flow = _Flow(fed.hours, flowing * passes, worked, rate, fed.total * passes, fed.people, fed.window)
+        counted = _counted(fed.hours, worked, fed.window, shifts=stage.shifts)
+        flow = _Flow(fed.hours, flowing * passes, worked, rate, fed.total * passes, fed.people, counted)
         rows.append(flow.row(number, stage.name, stage.batch_minutes))
-        an_hour = flow.total / flow.span
+        an_hour = flow.total / _hours(fed.hours, fed.window)
         waits = batch_forming_delay(stage.usable, an_hour=an_hour, linger_minutes=stage.linger_minutes)
         flowing = flow.done(waits + stage.batch_minutes) / max(passes, 1e-300)
     return rows

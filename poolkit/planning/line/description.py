@@ -93,6 +93,9 @@ class Sites:
         When tables are worked; round the clock where empty.
     teams : tuple of Team
         Tables that are added to every site later.
+    swabs, tubes : Stock or None
+        What each site has got and is brought: a swab for each person, a tube for each that is opened. Sampling stops
+        there when it is out of either, until the next delivery. Not counted where not given.
 
     Raises
     ------
@@ -113,6 +116,8 @@ class Sites:
     tube_linger_minutes: float = 60.0
     shifts: tuple[Shift, ...] = ()
     teams: tuple[Team, ...] = ()
+    swabs: Stock | None = None
+    tubes: Stock | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -126,6 +131,8 @@ class Sites:
         yield from below("tube_linger_minutes", self.tube_linger_minutes, 0.0)
         if self.spread not in SPREADS:
             yield Problem("spread", f"must be one of {', '.join(SPREADS)}, found {self.spread}")
+        if self.swabs is not None and self.tubes is not None and self.swabs.item == self.tubes.item:
+            yield Problem("swabs, tubes", f"{self.swabs.item} stands for both")
 
     @property
     def an_hour(self) -> float:
@@ -207,6 +214,10 @@ class Laboratory:
         What its stages use up.
     retest_at : str or None
         The stage where retests from kept tubes come in; the first where not given.
+    invalid : float
+        Probability that a specimen's reading is invalid; the protocol says how often it is then run again.
+    invalid_at : str or None
+        The stage where it comes back, not after the one that reads; the first where not given.
 
     Raises
     ------
@@ -225,6 +236,8 @@ class Laboratory:
     share: float = 1.0
     stocks: tuple[Stock, ...] = ()
     retest_at: str | None = None
+    invalid: float = 0.0
+    invalid_at: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -253,6 +266,10 @@ class Laboratory:
         yield from below("share", self.share, 0.0, above=True)
         if self.retest_at is not None and self.retest_at not in names:
             yield Problem("retest_at", f"{self.retest_at} is not a stage")
+        if not 0.0 <= self.invalid < 1.0:
+            yield Problem("invalid", f"must be from 0 to below 1, found {self.invalid:g}")
+        if self.invalid_at is not None and self.invalid_at not in names[: read[0] + 1 if read else None]:
+            yield Problem("invalid_at", f"{self.invalid_at} is not a stage up to the one that reads")
 
 
 @dataclass(frozen=True, slots=True)

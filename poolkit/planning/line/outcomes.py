@@ -145,7 +145,7 @@ def plot_line_turnaround(
 
 
 def line_stocks(runs: Runs) -> pd.DataFrame:
-    """Return what is left of each item, hour by hour, all laboratories together.
+    """Return what is left of each item, hour by hour, all laboratories or all sites together.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def line_stocks(runs: Runs) -> pd.DataFrame:
 
     Notes
     -----
-    A stage takes its units when a batch starts. One laboratory may be out of what another one still has: see
-    `LineRun.stocks`.
+    A stage takes its units when a batch starts, a site a swab when a person starts, a tube when it is opened. One
+    laboratory, or one site, may be out of what another one still has: see `LineRun.stocks`.
 
     Examples
     --------
@@ -181,7 +181,10 @@ def line_stocks(runs: Runs) -> pd.DataFrame:
     width = runs[0].line.grid_minutes / 60.0
     left = [each.stocks().groupby(["item", "hour"], sort=False)["units"].sum() for each in runs]
     frames = []
-    for item in dict.fromkeys(stock.item for lab in runs[0].line.labs for stock in lab.stocks):
+    sites = runs[0].line.sites
+    kept = [*(stock for stock in (sites.swabs, sites.tubes) if stock is not None)]
+    kept += [stock for lab in runs[0].line.labs for stock in lab.stocks]
+    for item in dict.fromkeys(stock.item for stock in kept):
         of_run = [each.loc[item].to_numpy(np.float64) for each in left]
         n_hours = max(each.size for each in of_run)
         columns = banded("units", [padded(each, n_hours) for each in of_run])

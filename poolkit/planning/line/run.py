@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem
-from poolkit.kernels import line_lab, line_people, line_sites
+from poolkit.kernels import line_lab, line_people, line_sites, line_totals
 from poolkit.planning.line import steps
 from poolkit.planning.line.description import Line
+from poolkit.planning.line.stages import Stock
 
 Floats = NDArray[np.float64]
 Since = Literal["swab", "arrival"]
@@ -229,43 +230,51 @@ class LineRun:
     def busiest(self) -> str:
         """Return the stage whose servers at work were busy for the largest part of the time until the last result."""
         edges, n = self._edges()
-        end, width = 60.0 * edges[-1:], self.line.grid_minutes
+        end, width = 60.0 * float(edges[-1]), float(self.line.grid_minutes)
         busy: dict[str, float] = {}
         servers: dict[str, float] = {}
 
         def count(name: str, moves: NDArray[np.int64], parts: Floats, at_work: float) -> None:
-            started, ended = moves
-            whole = np.cumsum(started[: n - 1] - ended[: n - 1]).sum()
-            busy[name] = busy.get(name, 0.0) + float(parts[:n].sum() + width * whole) / 60.0
+            minutes = float(line_totals.busy_until(moves[0], moves[1], parts, n, width))
+            busy[name] = busy.get(name, 0.0) + minutes / 60.0
             servers[name] = servers.get(name, 0.0) + at_work
 
-        tables = float(steps.sampling_steps(self.line).hours(end)[0]) * self.line.sites.count
+        tables = steps.sampling_steps(self.line).until(end) * self.line.sites.count
         count("sampling", self.counts.people[1:3], self.counts.busy, tables)
         for lab, of_lab in zip(self.line.labs, self.labs, strict=True):
             for k, stage in enumerate(lab.stages):
                 ledger = of_lab.ledger
-                at_work = float(steps.stage_steps(self.line, lab, stage).hours(end)[0])
+                at_work = steps.stage_steps(self.line, lab, stage).until(end)
                 count(stage.name, ledger.batches[2 * k : 2 * k + 2], ledger.busy[k], at_work)
         return max(busy, key=lambda name: busy[name] / servers[name] if servers[name] > 0.0 else 0.0)
 
     def stocks(self) -> pd.DataFrame:
-        """Return the units left of each item at each hour: ``lab``, ``item``, ``hour``, ``units``."""
+        """Return the units left of each item at each hour: ``lab``, ``item``, ``hour``, ``units``.
+
+        What the sites have, all together, has a missing ``lab``.
+        """
         edges, n = self._edges()
-        rows = [pd.DataFrame({"lab": [], "item": [], "hour": [], "units": []})][:0]
+        sites = self.line.sites
+        # What is used in each bin, out of so many like stocks.
+        used: list[tuple[int | None, Stock, int, NDArray[Any]]] = [
+            (None, stock, sites.count, taken)
+            for stock, taken in ((sites.swabs, self.counts.people[1]), (sites.tubes, self.counts.opened[0]))
+            if stock is not None
+        ]
         for number, (lab, run) in enumerate(zip(self.line.labs, self.labs, strict=True)):
-            for k, stock in enumerate(lab.stocks):
-                came = sum((edges >= hour) * float(units) for hour, units in stock.deliveries)
-                used = np.concatenate([[0.0], np.cumsum(run.ledger.used[k, :n])])
-                units = stock.quantity + came - used
-                rows.append(pd.DataFrame({"lab": number, "item": stock.item, "hour": edges, "units": units}))
+            used += [(number, stock, 1, run.ledger.used[k]) for k, stock in enumerate(lab.stocks)]
+        rows = []
+        for place, stock, times, taken in used:
+            came = sum((edges >= hour) * float(units) for hour, units in stock.deliveries)
+            units = times * (stock.quantity + came) - np.concatenate([[0.0], np.cumsum(taken[:n])])
+            of_lab = pd.array([place] * edges.size, "Int64")
+            rows.append(pd.DataFrame({"lab": of_lab, "item": stock.item, "hour": edges, "units": units}))
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["lab", "item", "hour", "units"])
 
     def _edges(self) -> tuple[Floats, int]:
         """Return the hours at which bins begin and end, as far as anything happens, and the number of bins."""
-        moved = self.counts.people.sum(axis=0) + self.counts.tubes.sum(axis=0) + self.in_bins
-        for lab in self.labs:
-            moved = moved + lab.ledger.specimens.sum(axis=0)
-        n = int(np.flatnonzero(moved).max(initial=0)) + 1
+        counted = [self.counts.people, self.counts.tubes, *(lab.ledger.specimens for lab in self.labs)]
+        n = 1 + max(0, *(int(line_totals.last_bin(each)) for each in counted))
         return np.arange(n + 1, dtype=np.float64) * self.line.grid_minutes / 60.0, n
 
     def events(self) -> pa.Table:

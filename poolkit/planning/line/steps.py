@@ -1,5 +1,6 @@
 """A line as arrays for the kernels: how many servers work when, and every rule as a number."""
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from poolkit.kernels import line_chance as chance
 from poolkit.kernels import line_lab, line_sites
-from poolkit.planning.line.description import Laboratory, Line
+from poolkit.planning.line.description import Laboratory, Line, Sites
 from poolkit.planning.line.stages import SPREADS, Shift, Stage, Team
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,12 @@ class Steps(NamedTuple):
         worked = np.concatenate([[0.0], np.cumsum(np.diff(self.edges) * self.servers[:-1])])
         last = np.searchsorted(self.edges, minutes, side="right") - 1
         return np.asarray((worked[last] + (minutes - self.edges[last]) * self.servers[last]) / 60.0)
+
+    def until(self, minute: float) -> float:
+        """Return the server hours worked until one minute, without arrays of its own."""
+        last = bisect_right(self.edges, minute) - 1
+        worked = float(np.diff(self.edges[: last + 1]) @ self.servers[:last])
+        return (worked + (minute - float(self.edges[last])) * float(self.servers[last])) / 60.0
 
 
 @lru_cache(maxsize=1024)
@@ -150,6 +157,7 @@ def site_times(line: Line) -> line_sites.Times:
     people = np.concatenate([[0.0], np.cumsum(rates * np.diff(profile))])
     part = people / people[-1]
     steps = sampling_steps(line)
+    supplied, swabs, tubes = supplies_of(line.sites)
     sensitive = [line.rules.sensitivity_at(max(1, size)) for size in range(line.pool_size + 1)]
     return line_sites.Times(
         profile=profile,
@@ -158,10 +166,26 @@ def site_times(line: Line) -> line_sites.Times:
         # Kernels are compiled for one kind of array, those that can be written.
         edges=steps.edges.copy(),
         tables=steps.servers.copy(),
+        supplied=supplied,
+        swabs=swabs,
+        tubes=tubes,
         sensitive=np.array(sensitive),
         opens=np.array([lab.opens_hour * 60.0 for lab in line.labs]),
         share=np.array([lab.share for lab in line.labs], np.float64),
     )
+
+
+def supplies_of(sites: Sites) -> tuple[Floats, Floats, Floats]:
+    """Return minutes from 0, and the swabs and the tubes that each site has got by then."""
+    kinds = (sites.swabs, sites.tubes)
+    minutes = sorted({0.0} | {hour * 60.0 for stock in kinds if stock for hour, _ in stock.deliveries})
+    got = np.full((2, len(minutes)), np.inf)
+    for row, stock in zip(got, kinds, strict=True):
+        if stock is not None:
+            row[:] = [
+                sum((units for hour, units in stock.deliveries if hour * 60.0 <= t), stock.quantity) for t in minutes
+            ]
+    return np.array(minutes), got[0], got[1]
 
 
 def bench_of(lab: Laboratory, number: int, seed: int) -> line_lab.Bench:
@@ -193,8 +217,9 @@ def bench_of(lab: Laboratory, number: int, seed: int) -> line_lab.Bench:
     )
 
 
-def asked_of(line: Line, lab: Laboratory) -> line_lab.Asked:
-    """Return what a laboratory does with reactive pools."""
+def asked_of(line: Line, number: int, seed: int) -> line_lab.Asked:
+    """Return what a laboratory, by its place, does with reactive pools and invalid readings."""
+    lab = line.labs[number]
     names = [stage.name for stage in lab.stages]
     kept = line.rules.positive_pool == "retest"
     return line_lab.Asked(
@@ -202,6 +227,10 @@ def asked_of(line: Line, lab: Laboratory) -> line_lab.Asked:
         retest_at=names.index(lab.retest_at) if kept and lab.retest_at else 0,
         delay=float(line.retest_minutes if kept else line.recollect_minutes),
         swabs=swabs_of(line),
+        invalid=float(lab.invalid),
+        invalid_at=names.index(lab.invalid_at or names[0]),
+        reruns=line.rules.invalid_reruns,
+        key=np.uint64(chance.stream(seed, chance.INVALID, number)),
         horizon=line.horizon_hours * 60.0,
         width=float(line.grid_minutes),
     )

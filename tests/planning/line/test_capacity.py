@@ -96,6 +96,28 @@ def test_shifts_and_laboratories_share():
     assert np.isfinite(capacity(late)["use"]).all()
 
 
+def test_a_night_shift_is_held_against_the_whole_day():
+    def night(n, hours=(6, 18)):
+        stages = (*STAGES[:2], replace(STAGES[2], servers=6, shifts=(Shift(*hours),)), STAGES[3])
+        return a_line(n, labs=(Laboratory("one", stages),), horizon_hours=100.0)
+
+    # People come from 0 to 6 h, and six cyclers of 22 tubes work from 6 to 18 h: 1,056 tubes a night.
+    table = capacity(night(6_000)).set_index("stage")
+    assert table["servers"]["amplification"] == pytest.approx(3.0)
+    assert table["an_hour"]["amplification"] == pytest.approx(44.0)
+    assert table["use"]["amplification"] == pytest.approx(600 / 1_056, rel=0.02)
+    assert not table["binding"]["amplification"]
+    assert simulate_line(night(6_000), seed=1).last_hour < 24.0
+    heavy = capacity(night(15_000)).set_index("stage")
+    assert heavy["use"]["amplification"] == pytest.approx(1_500 / 1_056, rel=0.02)
+    assert simulate_line(night(15_000), seed=1).last_hour > 30.0
+    # Shifts that are worked while people come count then, as before.
+    for hours in ((0, 24), (0, 6), (0, 3)):
+        by_window = capacity(night(6_000, hours)).set_index("stage")
+        assert by_window["load"]["amplification"] == pytest.approx(100.0, rel=0.01)
+        assert by_window["servers"]["amplification"] == pytest.approx(6.0 * min(hours[1], 6) / 6)
+
+
 def test_couriers_may_bind():
     line = a_line(6_000, courier=Courier(30.0, 20.0, capacity=2))
     table = capacity(line).set_index("stage")

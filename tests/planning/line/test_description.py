@@ -26,6 +26,7 @@ READS = Stage("reading", 1, minutes=1.0, reads=True)
             lambda: Sites(0, -1, 0.0, "even", -1.0, -1.0),
             ["count", "tables", "minutes", "variation", "tube_linger_minutes", "spread"],
         ),
+        (lambda: Sites(swabs=Stock("kit", 1), tubes=Stock("kit", 1)), ["swabs, tubes"]),
         (
             lambda: Courier(0.0, -1.0, 0, 0, 0, 0.0),
             ["headway_minutes", "travel_minutes", "capacity", "vehicles", "sites_a_round", "round_minutes"],
@@ -39,6 +40,10 @@ READS = Stage("reading", 1, minutes=1.0, reads=True)
         (
             lambda: Laboratory("x", (Stage("a", 1, 1.0, rerun_at="b", item="kit"),), retest_at="c"),
             ["stages", "stages.a.rerun_at", "stages.a.item", "retest_at"],
+        ),
+        (
+            lambda: Laboratory("x", (READS, Stage("other", 1, 1.0)), invalid=1.0, invalid_at="other"),
+            ["invalid", "invalid_at"],
         ),
         (
             lambda: Laboratory("x", (READS, Stage("sampling", 1, 1.0, fails=0.1, rerun_at="reading"))),

@@ -32,10 +32,24 @@ teams = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+PROVIDED = st.sampled_from([0.0, 1.0, 2.5, 8.0, 1000.0])
+BROUGHT = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.5, 1.0, 1.75, 5.0]), st.sampled_from([0.0, 1.0, 2.5, 9.0])), max_size=3
+)
+
+
+def stocks(item):
+    """Draw no stock of an item two times out of three."""
+    some = st.builds(lambda units, lots: Stock(item, units, tuple(sorted(lots))), PROVIDED, BROUGHT)
+    return st.one_of(st.none(), st.none(), some)
+
+
 PROTOCOLS = [
     load_protocol("cn-10in1-2020"),
     load_protocol("cn-10in1-2020").revised("twice", source="a test", swabs_per_recollect=2, specificity=0.7),
     load_protocol("cn-10in1-2020").revised("kept", source="a test", positive_pool="retest"),
+    load_protocol("cn-10in1-2020").revised("reruns", source="a test", invalid_reruns=3),
+    load_protocol("cn-10in1-2020").revised("once", source="a test", invalid_reruns=0, positive_pool="retest"),
 ]
 
 
@@ -81,7 +95,14 @@ def labs(draw):
     )
     opens = draw(st.sampled_from([0.0, 0.0, 1.5]))
     return Laboratory(
-        "some", tuple(steps), opens, draw(st.sampled_from([1.0, 2.5])), stocks, draw(st.sampled_from(names))
+        "some",
+        tuple(steps),
+        opens,
+        draw(st.sampled_from([1.0, 2.5])),
+        stocks,
+        draw(st.sampled_from(names)),
+        draw(st.sampled_from([0.0, 0.0, 0.4])),
+        draw(st.sampled_from([None, *names[: reads + 1]])),
     )
 
 
@@ -104,6 +125,8 @@ lines = st.builds(
         tube_linger_minutes=st.sampled_from([0.0, 10.0, 60.0]),
         shifts=shifts,
         teams=teams,
+        swabs=stocks("swab"),
+        tubes=stocks("tube"),
     ),
     courier=st.builds(
         Courier,
