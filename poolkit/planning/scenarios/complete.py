@@ -1,5 +1,6 @@
 """`complete`: what a scenario does not tell, by norm, by computing or by assumption, each said so."""
 
+from collections.abc import Mapping
 from math import ceil
 
 from poolkit.errors import DesignError, Problem
@@ -110,19 +111,26 @@ def _laboratories(values: dict[str, Value], typical: Scenario) -> dict[str, Valu
         share = float(values["pool_size"].value) if by == "people_a_day" else 1.0
         tubes, hours, source = float(values[by].value) / share, 24.0, f"computed from {by}"
         machines = {"extractors": None, "cyclers": None}
+    # Machines that a record tells go with its own laboratories.
+    new = any(name in values and values[name].source == CHANGED for name in (by, "lab_kind"))
     found["lab_hours"] = Value(hours, source, verified=False)
     labs = int(found["labs"].value)
     for name, minutes in (("extractors", "extraction_minutes"), ("cyclers", "pcr_minutes")):
-        if name in values:
+        if name in values and (values[name].source == CHANGED or not new):
             found[name] = values[name]
         elif (each := machines[name]) is not None:
             found[name] = Value(labs * int(each), source, verified=True)
         else:
-            a_run = float(values[minutes].value)
-            needed = ceil(tubes * a_run / (60.0 * hours * float(values["tubes_a_plate"].value)) - 1e-9)
+            needed = machines_for(tubes, values, minutes, hours_a_day=hours)
             how = source if source.startswith("computed") else "computed from the tubes a day " + source
-            found[name] = Value(labs * max(1, needed), f"{how} and {minutes}", verified=False)
+            found[name] = Value(labs * needed, f"{how} and {minutes}", verified=False)
     return found
+
+
+def machines_for(tubes_a_day: float, values: Mapping[str, Value], minutes: str, *, hours_a_day: float) -> int:
+    """Return the machines that take so many tubes a day, one at least; `minutes` names the value of their run."""
+    a_run, plate = float(values[minutes].value), float(values["tubes_a_plate"].value)
+    return max(1, ceil(tubes_a_day * a_run / (60.0 * hours_a_day * plate) - 1e-9))
 
 
 def _assumed(value: int | str) -> Value:
