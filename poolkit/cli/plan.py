@@ -176,6 +176,11 @@ def _notes(document: dict[str, Any]) -> list[str]:
         verdict = f"everybody is tested once within the {deadline:g} h asked for; {late}"
     else:
         verdict = f"{last - deadline:.1f} h later than the {deadline:g} h asked for: {document['binding']} binds"
+    out = [
+        f"{row['fact']} hour {row['value']:.1f}"
+        for row in document["facts"]
+        if row["name"].startswith("out_") and row["value"] is not None
+    ]
     unverified = document["unverified"]
     count = f"{len(unverified)} of {len(document['assumptions'])} values are not verified"
-    return [verdict, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]
+    return [verdict, *out, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]

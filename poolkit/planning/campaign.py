@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from poolkit.drawing import INK
-from poolkit.planning.line import Line, LineRun, capacity, line_stocks, simulate_line
+from poolkit.planning.line import Line, LineRun, capacity, simulate_line
 from poolkit.planning.matching import match_stages, plot_matching
 from poolkit.planning.scenarios.build import MACHINES, line_from
 from poolkit.planning.scenarios.complete import complete
@@ -127,6 +127,16 @@ class CampaignPlan:
         done = curves[curves["tested"] >= self.run.n_people]
         return float(done["hour"].iloc[0]) if len(done) else float("nan")
 
+    def _out(self) -> dict[str, float]:
+        """Return the first hour at which some laboratory has too little of each item for a batch of one tube."""
+        stages = [stage for stage in self.line.labs[0].stages if stage.item is not None]
+        left = self.run.stocks()
+        found = {}
+        for stage in stages:
+            few = left["units"] < stage.units_a_batch + stage.units_a_specimen
+            found[str(stage.item)] = float(left.loc[few & (left["item"] == stage.item), "hour"].min())
+        return found
+
     def facts(self) -> pd.DataFrame:
         """Return the answer in a few rows.
 
@@ -134,7 +144,7 @@ class CampaignPlan:
         -------
         pandas.DataFrame
             ``name``, ``fact`` (for people), ``value`` (missing where there is none) and ``unit``: first who is tested,
-            then when everybody has a result, then who waits where, and the least of each item that is in stock.
+            then when everybody has a result, then who waits where, and when what is in stock runs out.
         """
         everybody = self.turnaround[self.turnaround["way"] == "all"].iloc[0]
         worst = self.stages[self.stages["worst"]].iloc[0]
@@ -160,10 +170,9 @@ class CampaignPlan:
             ("peak_hour", "  at hour", worst["peak_hour"], "h"),
             ("peak_wait_hours", "  who joins them then waits", worst["lag_at_peak_hours"], "h"),
         ]
-        stocks = line_stocks(self.run)
         rows += [
-            (f"least_{item.replace(' ', '_')}", f"least {item} in stock", float(left.min()), "tests")
-            for item, left in stocks.groupby("item", sort=False)["units"]
+            (f"out_{item.replace(' ', '_')}", f"{item} run out in a laboratory at", hour, "h")
+            for item, hour in self._out().items()
         ]
         return pd.DataFrame(rows, columns=["name", "fact", "value", "unit"]).astype({"value": float})
 

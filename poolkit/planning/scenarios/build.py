@@ -217,9 +217,7 @@ def _stocked(labs: tuple[Laboratory, ...], coming: list[Coming]) -> tuple[Labora
     def using(stage: Stage) -> Stage:
         if stage.name not in of_stage:
             return stage
-        return replace(
-            stage, item=of_stage[stage.name], units_a_batch=float(stage.controls), units_a_specimen=1.0
-        )
+        return replace(stage, item=of_stage[stage.name], units_a_batch=float(stage.controls), units_a_specimen=1.0)
 
     return tuple(
         replace(

@@ -72,7 +72,10 @@ def read_coming(name: str, text: str) -> tuple[list[Coming], list[str]]:
         known = WHAT[name]
         what = what if not known or what in known else f"{what}s"
         each = Coming(
-            int(re.sub("[_,]", "", match["count"])), what, float(start or 0.0), float("inf") if end is None else float(end)
+            int(re.sub("[_,]", "", match["count"])),
+            what,
+            float(start or 0.0),
+            float("inf") if end is None else float(end),
         )
         if known and what not in known:
             wrong.append(f"must be of {', '.join(known)}, found {entry}")
