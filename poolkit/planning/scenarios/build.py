@@ -74,7 +74,7 @@ def line_from(values: Mapping[str, Value]) -> Line:
     late = max((each.from_hour for several in coming.values() for each in several), default=0.0)
     horizon = float(ceil(late + 24.0 * (days + 3.0 * days_of_tests + 7.0)))
     tables = tuple(
-        Team(round(each.count / n_sites), each.from_hour, each.to_hour)
+        Team(round(each.number / n_sites), each.from_hour, each.to_hour)
         for each in coming["support"]
         if each.what == "tables"
     )
@@ -95,7 +95,7 @@ def line_from(values: Mapping[str, Value]) -> Line:
 
 def _refuse(values: Mapping[str, Value], coming: Mapping[str, list[Coming]]) -> None:
     problems = []
-    n_labs = int(values["labs"].value) + sum(each.count for each in coming["mobile_labs"])
+    n_labs = int(values["labs"].value) + sum(each.number for each in coming["mobile_labs"])
     if n_labs > _MOST_LABS:
         problems.append(Problem("labs", f"at most {_MOST_LABS} are run one by one, found {n_labs}; give tubes_a_day"))
     if int(values["pool_size"].value) > 20:
@@ -112,9 +112,9 @@ def _refuse(values: Mapping[str, Value], coming: Mapping[str, list[Coming]]) -> 
             problems += [Problem("mobile_labs", f"{each.what} is {problem.what}") for problem in reason.problems]
     sites = int(values["sites"].value)
     problems += [
-        Problem("support", f"{each.count} tables are not one for each of {sites} sites")
+        Problem("support", f"{each.number} tables are not one for each of {sites} sites")
         for each in coming["support"]
-        if each.what == "tables" and round(each.count / sites) < 1
+        if each.what == "tables" and round(each.number / sites) < 1
     ]
     if problems:
         raise DesignError("not a line", problems)
@@ -144,7 +144,7 @@ def _fixed(values: Mapping[str, Value], support: list[Coming], n_labs: int) -> l
                 name: tuple(
                     Team(part, each.from_hour, each.to_hour)
                     for each in support
-                    if each.what == name and (part := _part(each.count, place, n_labs))
+                    if each.what == name and (part := _part(each.number, place, n_labs))
                 )
                 for name in machines
             },
@@ -156,7 +156,7 @@ def _fixed(values: Mapping[str, Value], support: list[Coming], n_labs: int) -> l
 
 def _mobile(values: Mapping[str, Value], coming: list[Coming]) -> list[_Room]:
     """Return the laboratories that come, with the machines of their kinds."""
-    rooms = []
+    rooms: list[_Room] = []
     for each in coming:
         kind = lab_kind(each.what)
         hours, tubes = float(kind["hours_a_day"]), float(kind["quoted_tubes_a_day"])
@@ -168,7 +168,7 @@ def _mobile(values: Mapping[str, Value], coming: list[Coming]) -> list[_Room]:
             sources[name] = f"{how} a laboratory of kind {each.what}"
         rooms += [
             _Room(f"{each.what} {len(rooms) + n + 1}", counts, sources, {}, hours, each.from_hour)
-            for n in range(each.count)
+            for n in range(each.number)
         ]
     return rooms
 
@@ -209,8 +209,8 @@ def _stocked(labs: tuple[Laboratory, ...], coming: list[Coming]) -> tuple[Labora
 
     def stock_of(lab: Laboratory, item: str) -> Stock:
         part = lab.share / whole
-        later = sorted((each.from_hour, each.count * part) for each in items[item] if each.from_hour > 0.0)
-        return Stock(item, part * sum(each.count for each in items[item] if each.from_hour <= 0.0), tuple(later))
+        later = sorted((each.from_hour, each.number * part) for each in items[item] if each.from_hour > 0.0)
+        return Stock(item, part * sum(each.number for each in items[item] if each.from_hour <= 0.0), tuple(later))
 
     of_stage = {STOCKED[item]: item for item in items}
 

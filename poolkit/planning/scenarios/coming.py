@@ -22,7 +22,7 @@ class Coming(NamedTuple):
 
     Attributes
     ----------
-    count : int
+    number : int
         How many.
     what : str
         Of what.
@@ -30,7 +30,7 @@ class Coming(NamedTuple):
         Hours since the first swab; it stays to the end where nothing else is told.
     """
 
-    count: int
+    number: int
     what: str
     from_hour: float = 0.0
     to_hour: float = float("inf")
@@ -55,7 +55,7 @@ def read_coming(name: str, text: str) -> tuple[list[Coming], list[str]]:
     Examples
     --------
     >>> read_coming("support", "20 cyclers from 24 to 72 and 1 extractor")[0]
-    [Coming(count=20, what='cyclers', from_hour=24.0, to_hour=72.0), Coming(count=1, what='extractors', ...)]
+    [Coming(number=20, what='cyclers', from_hour=24.0, to_hour=72.0), Coming(number=1, what='extractors', ...)]
     >>> read_coming("stock", "9 swabs")[1]
     ['must be of extraction tests, PCR tests, found 9 swabs']
     """
@@ -79,7 +79,7 @@ def read_coming(name: str, text: str) -> tuple[list[Coming], list[str]]:
         )
         if known and what not in known:
             wrong.append(f"must be of {', '.join(known)}, found {entry}")
-        elif each.count < 1:
+        elif each.number < 1:
             wrong.append(f"must be at least 1, found {entry}")
         elif end is not None and name != "support":
             wrong.append(f"only support leaves again, found {entry}")

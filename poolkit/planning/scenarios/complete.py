@@ -6,10 +6,10 @@ from math import ceil
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.scenarios.load import scenario
 from poolkit.planning.scenarios.records import CHANGED, Scenario, Value
-from poolkit.planning.scenarios.tables import lab_kind
+from poolkit.planning.scenarios.tables import lab_kind, norm
 
 DEFAULT = "dalian-like"
-_NORM = "guideline for organising mass testing, 3rd edition, Mar 2022"
+_SMALL_CITY = 5_000_000
 # Taken from the default scenario where nobody tells.
 _COPIED = (
     "prevalence",
@@ -67,12 +67,12 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "pool_size" not in values:
         values["pool_size"] = Value(typical["pool_size"], f"assumed as in {DEFAULT}", verified=False)
     if "days_planned" not in values:
-        rule = "assumed: 2 days below 5 million, else 3, 2nd edition, Sep 2021"
+        rule = norm(f"days of a round, {'below' if people < _SMALL_CITY else 'above'} 5 million (2nd)")
         took = values.get("days")
         values["days_planned"] = (
             Value(took.value, f"assumed: as long as it took; {took.source}", verified=False)
             if took
-            else Value(2.0 if people < 5_000_000 else 3.0, rule, verified=False)
+            else Value(float(rule["high"]), f"assumed: {rule['applies']}, {rule['source']}", verified=False)
         )
     days = float(values["days_planned"].value)
     if "deadline_hours" not in values or values["days_planned"].source == CHANGED != values["deadline_hours"].source:
@@ -80,11 +80,11 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "sampling_days" not in values or values["days_planned"].source == CHANGED != values["sampling_days"].source:
         half = "assumed: the last half day is left for the last results"
         values["sampling_days"] = Value(max(0.5, days - 0.5), half, verified=False)
-    for name, share in (("sites", 3000.0), ("tables", 800.0)):
+    for name, rule_name in (("sites", "persons a site"), ("tables", "persons a table")):
         if name not in values:
-            values[name] = Value(
-                ceil(people / share), f"computed: one for {share:.0f} persons, {_NORM}", verified=False
-            )
+            rule = norm(rule_name)
+            source = f"computed: one for {rule['high']} persons, {rule['source']}"
+            values[name] = Value(ceil(people / rule["high"]), source, verified=False)
     return values | _laboratories(values, typical)
 
 
