@@ -167,20 +167,20 @@ def _said(value: float | None, unit: str) -> str:
 def _notes(document: dict[str, Any]) -> list[str]:
     facts = {row["name"]: row["value"] for row in document["facts"]}
     deadline, last, tested = facts["deadline_hours"], facts["last_hour"], facts["tested_hour"]
-    if document["meets_deadline"]:
-        verdict = f"everybody has a result within the {deadline:g} h asked for"
-    elif last is None:
-        verdict = f"not everybody has a result at the horizon: {document['binding']} binds"
-    elif tested is not None and tested <= deadline:
-        late = f"the last retest or recollection is {last - deadline:.1f} h late"
-        verdict = f"everybody is tested once within the {deadline:g} h asked for; {late}"
-    else:
-        verdict = f"{last - deadline:.1f} h later than the {deadline:g} h asked for: {document['binding']} binds"
     out = [
         f"{row['fact']} hour {row['value']:.1f}"
         for row in document["facts"]
         if row["name"].startswith("out_") and row["value"] is not None
     ]
+    if document["meets_deadline"]:
+        verdict = f"everybody has a result within the {deadline:g} h asked for"
+    elif last is None:
+        verdict = "not everybody has a result at the horizon" + ("" if out else f": {document['binding']} binds")
+    elif tested is not None and tested <= deadline:
+        late = f"the last retest or recollection is {last - deadline:.1f} h late"
+        verdict = f"everybody is tested once within the {deadline:g} h asked for; {late}"
+    else:
+        verdict = f"{last - deadline:.1f} h later than the {deadline:g} h asked for: {document['binding']} binds"
     unverified = document["unverified"]
     count = f"{len(unverified)} of {len(document['assumptions'])} values are not verified"
     return [verdict, *out, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]

@@ -56,6 +56,14 @@ class CampaignPlan:
     stages: pd.DataFrame = field(repr=False)
     turnaround: pd.DataFrame = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Give when everybody has a result, what was asked for, and what binds."""
+        asked = f"asked for {float(self.values['deadline_hours'].value):g} h"
+        out = "".join(
+            f"; {item} run out at hour {hour:.1f}" for item, hour in self._out().items() if not np.isnan(hour)
+        )
+        return f"CampaignPlan({self.scenario.name!r}, {self.run.told}, {asked}; {self.binding} binds{out})"
+
     @property
     def last_hour(self) -> float:
         """Hours from the first swab until everybody has a result; NaN where somebody has none at the horizon."""

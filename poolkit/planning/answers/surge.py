@@ -57,6 +57,12 @@ class Surge:
     assay: Assay
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give which pool size needs the fewest wells up to which prevalence."""
+        rows = self.changes.to_dict("records")
+        fewest = [f"{row['pool_size']} up to {row['to_prevalence']:.3g}" for row in rows]
+        return f"Surge(pool size {self.pool_size}; fewest wells by prevalence: {', '.join(fewest)})"
+
 
 def surge(
     prevalences: Sequence[float] | None = None,
