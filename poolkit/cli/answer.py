@@ -1,6 +1,7 @@
 """How every verb answers: tables for people or one JSON document, an exit code, and errors without tracebacks."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FINDINGS = 1
 UNUSABLE = 2
+_PICTURES = (".png", ".svg", ".pdf")
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells say it
 
 
@@ -144,3 +146,64 @@ def refuse_suffix(path: Path | None) -> None:
     if path is not None and path.suffix not in SUFFIXES:
         what = f"expected one of {', '.join(SUFFIXES)}, found {path.suffix!r}"
         raise FormatError(f"{path}: cannot be written", [Problem("suffix", what)])
+
+
+def refuse_picture(picture: Path | None) -> None:
+    """Refuse a picture that cannot be drawn.
+
+    Parameters
+    ----------
+    picture
+        The file to be drawn, if any.
+
+    Raises
+    ------
+    FormatError
+        When its suffix is none of a picture, or matplotlib is not installed.
+    """
+    if picture is None:
+        return
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    problems = []
+    if picture.suffix.lower() not in _PICTURES:
+        problems.append(Problem("suffix", f"expected one of {', '.join(_PICTURES)}, found {picture.suffix!r}"))
+    if find_spec("matplotlib") is None:
+        problems.append(Problem("matplotlib", "not installed: pip install 'poolkit[plot]'"))
+    if problems:
+        raise FormatError(f"{picture}: cannot be drawn", problems)
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """Return the rows of a frame as JSON takes them.
+
+    Parameters
+    ----------
+    frame
+        A frame of a few rows.
+
+    Returns
+    -------
+    list of dict
+        A row each, what is missing or infinite as null.
+    """
+    return [{str(name): number_of(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def number_of(value: Any) -> Any:
+    """Return a value as JSON takes it.
+
+    Parameters
+    ----------
+    value
+        A number, of numpy too, or text.
+
+    Returns
+    -------
+    object
+        None for what is missing or infinite.
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    missing = value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) == "<NA>"
+    return None if missing else value

@@ -27,6 +27,7 @@ from poolkit.cli.protocols import protocols
 from poolkit.cli.prove import check, prove
 from poolkit.cli.recall import recall
 from poolkit.cli.reconcile import reconcile
+from poolkit.cli.required import required
 from poolkit.cli.results import results
 from poolkit.cli.run import run
 from poolkit.cli.simulate import simulate
@@ -65,6 +66,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     compare,
     choose,
     plan,
+    required,
     decode,
 )
 

@@ -1,20 +1,16 @@
 """`poolkit plan`: a campaign run as a line: when everybody has a result, and what is in the way."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poolkit.cli.answer import answering
+from poolkit.cli.answer import answering, refuse_picture, rows_of
 from poolkit.cli.options import AsJson
-from poolkit.errors import FormatError, Problem
 
 if TYPE_CHECKING:
     from poolkit.cli.screen import Sheet
     from poolkit.planning import CampaignPlan
-
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 def plan(
@@ -41,7 +37,7 @@ def plan(
             rows = [_listed(planning.scenario(name)) for name in planning.scenario_names()]
             answer(rows, _list_of(rows))
             return
-        _refuse_picture(picture)
+        refuse_picture(picture)
         wanted = planning.read_changes(changes or [])
         made = planning.plan_campaign(what, seed=seed, **wanted)
         document = _document(made, seed) | {"picture": picture}
@@ -49,20 +45,6 @@ def plan(
             _draw(made, picture)
         drawn = [] if picture is None else [f"drawn in {picture}"]
         answer(document, *_sheets(made, document), *_notes(document), *drawn)
-
-
-def _refuse_picture(picture: Path | None) -> None:
-    if picture is None:
-        return
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    problems = []
-    if picture.suffix.lower() not in _PICTURES:
-        problems.append(Problem("suffix", f"expected one of {', '.join(_PICTURES)}, found {picture.suffix!r}"))
-    if find_spec("matplotlib") is None:
-        problems.append(Problem("matplotlib", "not installed: pip install 'poolkit[plot]'"))
-    if problems:
-        raise FormatError(f"{picture}: cannot be drawn", problems)
 
 
 def _draw(made: "CampaignPlan", picture: Path) -> None:
@@ -100,30 +82,18 @@ def _list_of(rows: list[dict[str, Any]]) -> "Sheet":
 
 def _document(made: "CampaignPlan", seed: int) -> dict[str, Any]:
     frames = {"capacity": made.capacity, "stages": made.stages, "turnaround": made.turnaround}
-    assumed = _rows(made.assumptions())
+    assumed = rows_of(made.assumptions())
     return {
         "scenario": made.scenario.name,
         "title": made.scenario.title,
         "seed": seed,
         "binding": made.binding,
         "meets_deadline": made.meets_deadline,
-        "facts": _rows(made.facts()),
-        **{name: _rows(frame) for name, frame in frames.items()},
+        "facts": rows_of(made.facts()),
+        **{name: rows_of(frame) for name, frame in frames.items()},
         "assumptions": assumed,
         "unverified": [row["name"] for row in assumed if not row["verified"]],
     }
-
-
-def _rows(frame: Any) -> list[dict[str, Any]]:
-    """Return the rows of a frame, what is missing as null, as JSON takes it."""
-    return [{name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    missing = value is None or (isinstance(value, float) and not math.isfinite(value)) or str(value) == "<NA>"
-    return None if missing else value
 
 
 def _sheets(made: "CampaignPlan", document: dict[str, Any]) -> list["Sheet"]:
@@ -167,10 +137,15 @@ def _said(value: float | None, unit: str) -> str:
 def _notes(document: dict[str, Any]) -> list[str]:
     facts = {row["name"]: row["value"] for row in document["facts"]}
     deadline, last, tested = facts["deadline_hours"], facts["last_hour"], facts["tested_hour"]
+    out = [
+        f"{row['fact']} hour {row['value']:.1f}"
+        for row in document["facts"]
+        if row["name"].startswith("out_") and row["value"] is not None
+    ]
     if document["meets_deadline"]:
         verdict = f"everybody has a result within the {deadline:g} h asked for"
     elif last is None:
-        verdict = f"not everybody has a result at the horizon: {document['binding']} binds"
+        verdict = "not everybody has a result at the horizon" + ("" if out else f": {document['binding']} binds")
     elif tested is not None and tested <= deadline:
         late = f"the last retest or recollection is {last - deadline:.1f} h late"
         verdict = f"everybody is tested once within the {deadline:g} h asked for; {late}"
@@ -178,4 +153,4 @@ def _notes(document: dict[str, Any]) -> list[str]:
         verdict = f"{last - deadline:.1f} h later than the {deadline:g} h asked for: {document['binding']} binds"
     unverified = document["unverified"]
     count = f"{len(unverified)} of {len(document['assumptions'])} values are not verified"
-    return [verdict, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]
+    return [verdict, *out, f"{count}: {', '.join(unverified)}" if unverified else "every value is verified"]

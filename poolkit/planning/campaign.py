@@ -1,18 +1,16 @@
 """`plan_campaign`: a scenario run as a line: when everybody has a result, what binds, who waits where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from poolkit.drawing import INK
-from poolkit.errors import DesignError, Problem
-from poolkit.planning.line import Arrivals, Courier, Laboratory, Line, LineRun, Shift, Sites, capacity, simulate_line
-from poolkit.planning.line.defaults import STAGES
+from poolkit.planning.line import Line, LineRun, capacity, simulate_line
 from poolkit.planning.matching import match_stages, plot_matching
+from poolkit.planning.scenarios.build import MACHINES, line_from
 from poolkit.planning.scenarios.complete import complete
 from poolkit.planning.scenarios.fields import RECORDED
 from poolkit.planning.scenarios.load import scenario
@@ -24,13 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PASSED = ("sampled", "delivered", "tested", "resulted")
-# The default stages are sized for so many tubes a day; those without a machine of the scenario grow with its tubes.
-_TUBES_A_DAY = 100_000.0
-_MOST_LABS = 200
-_MOST_PEOPLE = 50_000_000
-# A line is counted in bins of ten minutes, or wider where these would be too many.
-_GRID_MINUTES, _MOST_BINS = 10.0, 200_000
-_MACHINES = {"extraction": ("extractors", "extraction_minutes"), "amplification": ("cyclers", "pcr_minutes")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +55,14 @@ class CampaignPlan:
     capacity: pd.DataFrame = field(repr=False)
     stages: pd.DataFrame = field(repr=False)
     turnaround: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        """Give when everybody has a result, what was asked for, and what binds."""
+        asked = f"asked for {float(self.values['deadline_hours'].value):g} h"
+        out = "".join(
+            f"; {item} run out at hour {hour:.1f}" for item, hour in self._out().items() if not np.isnan(hour)
+        )
+        return f"CampaignPlan({self.scenario.name!r}, {self.run.told}, {asked}; {self.binding} binds{out})"
 
     @property
     def last_hour(self) -> float:
@@ -126,7 +125,7 @@ class CampaignPlan:
                 stage.servers, f"assumed: sized to keep up; {stage.source}", verified=False
             )
             for stage in self.line.labs[0].stages
-            if stage.name not in _MACHINES
+            if stage.name not in MACHINES
         }
         used = {name: value for name, value in self.values.items() if name not in RECORDED}
         return assumptions({**used, **stages})
@@ -136,6 +135,16 @@ class CampaignPlan:
         done = curves[curves["tested"] >= self.run.n_people]
         return float(done["hour"].iloc[0]) if len(done) else float("nan")
 
+    def _out(self) -> dict[str, float]:
+        """Return the first hour at which some laboratory has too little of each item for a batch of one tube."""
+        stages = [stage for stage in self.line.labs[0].stages if stage.item is not None]
+        left = self.run.stocks()
+        found = {}
+        for stage in stages:
+            few = left["units"] < stage.units_a_batch + stage.units_a_specimen
+            found[str(stage.item)] = float(left.loc[few & (left["item"] == stage.item), "hour"].min())
+        return found
+
     def facts(self) -> pd.DataFrame:
         """Return the answer in a few rows.
 
@@ -143,7 +152,7 @@ class CampaignPlan:
         -------
         pandas.DataFrame
             ``name``, ``fact`` (for people), ``value`` (missing where there is none) and ``unit``: first who is tested,
-            then when everybody has a result, then who waits where.
+            then when everybody has a result, then who waits where, and when what is in stock runs out.
         """
         everybody = self.turnaround[self.turnaround["way"] == "all"].iloc[0]
         worst = self.stages[self.stages["worst"]].iloc[0]
@@ -168,6 +177,10 @@ class CampaignPlan:
             ),
             ("peak_hour", "  at hour", worst["peak_hour"], "h"),
             ("peak_wait_hours", "  who joins them then waits", worst["lag_at_peak_hours"], "h"),
+        ]
+        rows += [
+            (f"out_{item.replace(' ', '_')}", f"{item} run out in a laboratory at", hour, "h")
+            for item, hour in self._out().items()
         ]
         return pd.DataFrame(rows, columns=["name", "fact", "value", "unit"]).astype({"value": float})
 
@@ -214,7 +227,7 @@ def plan_campaign(what: "Scenario | str | os.PathLike[str]", *, seed: int = 0, *
     """
     changed = scenario(what).changed(**changes)
     values = complete(changed)
-    line = _line(values)
+    line = line_from(values)
     run = simulate_line(line, seed=seed)
     stages = match_stages(run.curves(), stages=PASSED)
     return CampaignPlan(changed, values, line, run, _by_stage(capacity(line)), stages, run.turnaround())
@@ -248,6 +261,12 @@ def build_line(what: "Scenario | str | os.PathLike[str]", **changes: float | str
     them, all other stages of the laboratory are sized to keep up. What a scenario does not tell is taken from the norms
     or from the scenario dalian-like. Every site has the same whole number of tables.
 
+    Three values say what comes, as text; entries are joined by ``and``, and ``none`` is nothing. ``mobile_labs``, e.g.
+    ``2 van-shaoxing from 12``: laboratories of a kind that open at an hour. ``support``, e.g. ``20 cyclers from 24 to
+    72``: machines beside those that are there, shared evenly by the fixed laboratories, or tables for all sites.
+    ``stock``, e.g. ``90,000 PCR tests and 90,000 PCR tests from 36``: what is not told has no limit. Each laboratory
+    has the part of tubes and stock that its cyclers, support included, are of all.
+
     References
     ----------
     The sources of the scenario.
@@ -257,8 +276,11 @@ def build_line(what: "Scenario | str | os.PathLike[str]", **changes: float | str
     >>> line = build_line("dalian-like", labs=2, pool_size=5)
     >>> [[stage.servers for stage in lab.stages if stage.name == "amplification"] for lab in line.labs]
     [[64], [64]]
+    >>> vans = build_line("dalian-like", mobile_labs="2 van-yutu from 12", support="9 cyclers from 24")
+    >>> [(lab.name, lab.opens_hour) for lab in vans.labs[3:]], vans.labs[0].stages[3].teams[0].servers
+    ([('van-yutu 1', 12.0), ('van-yutu 2', 12.0)], 3)
     """
-    return _line(complete(scenario(what).changed(**changes)))
+    return line_from(complete(scenario(what).changed(**changes)))
 
 
 def plot_plan_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes":
@@ -291,85 +313,6 @@ def plot_plan_campaign(plan: CampaignPlan, *, ax: "Axes | None" = None) -> "Axes
     ax.set_title(plan.scenario.title)
     ax.set_xlabel("hours since the first swab")
     return ax
-
-
-def _line(values: Mapping[str, Value]) -> Line:
-    def number(name: str) -> float:
-        return float(values[name].value)
-
-    n_sites, n_labs = int(number("sites")), int(number("labs"))
-    problems = []
-    if n_labs > _MOST_LABS:
-        problems.append(Problem("labs", f"at most {_MOST_LABS} are run one by one, found {n_labs}; give tubes_a_day"))
-    pool_size = int(number("pool_size"))
-    if pool_size > 20:
-        problems.append(Problem("pool_size", f"no protocol allows more than 20 swabs a tube, found {pool_size}"))
-    if number("people") > _MOST_PEOPLE:
-        what = f"at most {_MOST_PEOPLE:,} are run one by one, found {number('people'):,.0f}; plan a part of them"
-        problems.append(Problem("people", what))
-    if problems:
-        raise DesignError("not a line", problems)
-    days, hours_open = number("sampling_days"), number("hours_open")
-    labs = tuple(_lab(values, place, n_labs) for place in range(n_labs))
-    tubes_a_day = sum(stage.an_hour for lab in labs for stage in lab.stages if stage.name == "amplification") * 24.0
-    days_of_tests = number("people") / pool_size / tubes_a_day * (1.0 + pool_size * number("prevalence"))
-    horizon = float(ceil(24.0 * (days + 3.0 * days_of_tests + 7.0)))
-    return Line(
-        arrivals=Arrivals(int(number("people")), _profile(days, hours_open)),
-        sites=Sites(n_sites, max(1, round(number("tables") / n_sites)), number("sampling_seconds") / 60.0),
-        courier=Courier(number("courier_minutes"), number("transport_minutes")),
-        labs=labs,
-        pool_size=pool_size,
-        protocol="cn-10in1-2020" if pool_size <= 10 else "cn-20in1-2022",
-        prevalence=number("prevalence"),
-        horizon_hours=horizon,
-        grid_minutes=_GRID_MINUTES * ceil(60.0 * horizon / _GRID_MINUTES / _MOST_BINS),
-    )
-
-
-def _profile(days: float, hours_open: float) -> tuple[tuple[float, float], ...]:
-    """Return the hours in which persons come: evenly while the sites are open, hour 0 is the first swab."""
-    profile: list[tuple[float, float]] = []
-    for day in range(ceil(days)):
-        last = 24.0 * day + hours_open * min(1.0, days - day)
-        if hours_open < 24.0 or day == 0:
-            profile += [(24.0 * day, 1.0), (last, 0.0)]
-        else:
-            profile[-1] = (last, 0.0)
-    return tuple(profile)
-
-
-def _lab(values: Mapping[str, Value], place: int, n_labs: int) -> Laboratory:
-    """Return one of the laboratories, with its part of all machines."""
-    machines = {name: _part(int(values[name].value), place, n_labs) for name in ("extractors", "cyclers")}
-    linger, plate = float(values["linger_minutes"].value), int(values["tubes_a_plate"].value)
-    hours = float(values["lab_hours"].value)
-    shifts = () if hours >= 24.0 else (Shift(0.0, hours),)
-    per_minute = machines["cyclers"] * plate / float(values["pcr_minutes"].value)
-    size = max(per_minute * 1440.0 / _TUBES_A_DAY, 1e-9)
-    stages = []
-    for stage in STAGES:
-        if stage.name in _MACHINES:
-            machine, minutes = _MACHINES[stage.name]
-            own: dict[str, Any] = {
-                "servers": machines[machine],
-                "minutes": float(values[minutes].value),
-                "controls": 96 - plate,
-                "linger_minutes": linger,
-                "source": values[machine].source,
-            }
-        else:
-            # A fifth more than keeps up, since it must not bind.
-            own = {"servers": max(1, ceil(1.2 * stage.servers * size))}
-            if stage.name == "inactivation":
-                own["minutes"] = float(values["inactivation_minutes"].value)
-        stages.append(replace(stage, shifts=shifts, **own))
-    name = "laboratory" if n_labs == 1 else f"laboratory {place + 1}"
-    return Laboratory(name, tuple(stages), share=max(float(machines["cyclers"]), 1e-9))
-
-
-def _part(count: int, place: int, n_labs: int) -> int:
-    return count // n_labs + (place < count % n_labs)
 
 
 def _by_stage(table: pd.DataFrame) -> pd.DataFrame:

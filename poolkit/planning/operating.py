@@ -66,6 +66,13 @@ class Characteristics:
     standard_errors: Mapping[str, float]
     _found: Figures = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        """Give the tests of a sample and how likely its result is right."""
+        names = ("sensitivity", "specificity", "ppv", "npv")
+        figures = ", ".join(f"{name}={getattr(self, name):.6g}" for name in ("tests_per_sample", *names))
+        how = "exact" if self.exact else "simulated"
+        return f"Characteristics({self.design!r}, {self.n_samples} samples, {how}: {figures})"
+
     @property
     def tests_per_sample(self) -> float:
         """Expected tests for each sample."""

@@ -87,3 +87,16 @@ def test_what_cannot_be_planned(tmp_path):
     assert "cannot be read" in document("plan", tmp_path / "none.toml", status=2)["error"]["message"]
     error = document("plan", "dalian-like", "--picture", tmp_path / "x.bmp", status=2)["error"]
     assert "suffix: expected one of .png, .svg, .pdf, found '.bmp'" in error["message"]
+
+
+def test_what_comes_is_told_as_text():
+    words = ("--set", "support=3 cyclers from 1", "--set", "stock=100 PCR tests", "--set", "mobile_labs=none")
+    told = document("plan", "dalian-2020-12", *SET, *words)
+    assumed = {row["name"]: row["value"] for row in told["assumptions"]}
+    assert (assumed["support"], assumed["stock"]) == ("3 cyclers from 1", "100 PCR tests")
+    out = next(row["value"] for row in told["facts"] if row["name"] == "out_PCR_tests")
+    assert (
+        f"PCR tests run out in a laboratory at hour {out:.1f}" in poolkit("plan", "dalian-2020-12", *SET, *words).stdout
+    )
+    error = document("plan", "dalian-2020-12", "--set", "support=a few", status=2)["error"]
+    assert "support: must be like '20 cyclers from 24 to 72" in error["message"]

@@ -106,3 +106,27 @@ def test_wrong_changes_are_named_at_once():
     assert [each.where for each in caught.value.problems] == ["lab", "people"]
     with pytest.raises(DesignError, match="no scenario is called"):
         build_line("nowhere")
+
+
+@pytest.mark.parametrize("sooner", [{"support": "6 cyclers from 2"}, {"mobile_labs": "1 van-yutu from 2"}])
+def test_who_comes_brings_results_sooner(small, sooner):
+    people = 4_000 if small else 20_000
+    scale = {"people": people, "sites": 8, "tables": 64, "sampling_days": 0.5, "labs": 1, "extractors": 5, "cyclers": 1}
+    alone = plan_campaign("dalian-like", **scale)
+    helped = plan_campaign("dalian-like", **scale, **sooner)
+    assert helped.run.n_unfinished == 0
+    assert helped.turnaround["p90"].iloc[0] < alone.turnaround["p90"].iloc[0]
+    assert not helped.assumptions().set_index("name").loc[next(iter(sooner)), "source"].startswith("assumed")
+
+
+def test_stock_that_runs_out_stops_the_tests():
+    scale = {"people": 4_000, "sites": 4, "tables": 32, "sampling_days": 0.5, "labs": 1, "extractors": 5, "cyclers": 3}
+    plenty, few = (plan_campaign("dalian-like", **scale, stock=f"{n} PCR tests") for n in (5_000, 200))
+    facts = [each.facts().set_index("name")["value"] for each in (plenty, few)]
+    assert plenty.run.n_unfinished == 0
+    assert math.isnan(facts[0]["out_PCR_tests"])
+    assert few.run.n_unfinished > 0
+    assert 0.0 < facts[1]["out_PCR_tests"] < 24.0
+    later = plan_campaign("dalian-like", **scale, stock="200 PCR tests and 5,000 PCR tests from 40")
+    assert later.run.n_unfinished == 0
+    assert later.last_hour > 40.0 > plenty.last_hour

@@ -62,6 +62,13 @@ class Allocation:
     sites: pd.DataFrame
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give the tubes that go to laboratories, the minutes of each, and what is left."""
+        tubes, left = self.flows["tubes"].sum(), self.left["tubes"].sum()
+        went = f"routes {len(self.flows):,}, laboratories {self.flows['lab'].nunique()}, tubes {tubes:,.0f}"
+        mean = f", {self.minutes / tubes:.1f} minutes a tube" if tubes else ""
+        return f"Allocation({went}{mean}; left {left:,.0f}; gap {self.gap:.2g})"
+
 
 def allocate(
     sites: Any,

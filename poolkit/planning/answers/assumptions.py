@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from poolkit.errors import DesignError, Problem
-
-_GUIDELINE = "China, guideline for organising mass testing, third edition, March 2022"
+from poolkit.planning.line.typical import TYPICAL
+from poolkit.planning.scenarios.tables import norm
 
 
 class Assumption(NamedTuple):
@@ -31,32 +31,45 @@ class Assumption(NamedTuple):
     verified: bool
 
 
+def _by_norm(name: str) -> Assumption:
+    """Return the middle of a norm of `norms`."""
+    rule = norm(name)
+    low, high = f"{rule['low']:,}", f"{rule['high']:,}"
+    told = low if low == high else f"{low}-{high}"
+    source = f"{rule['source']}: {told} {rule['unit']}"
+    return Assumption((rule["low"] + rule["high"]) / 2.0, "people", source, rule["verified"])
+
+
+def _typical(name: str, *, times: float = 1.0) -> Assumption:
+    """Return a figure of `TYPICAL`; what is computed from quoted figures counts as verified."""
+    figure = TYPICAL[name]
+    source = figure.source if times == 1.0 else f"{times:g} times {figure.value:g}: {figure.source}"
+    return Assumption(times * figure.value, figure.unit, source, figure.told != "assumed")
+
+
 # In the order in which a specimen meets them. Ranges stand with the source: a value is one point of its range.
+# A norm stands in `norms`, a time of the line in `TYPICAL`; here stands what only the answers need.
 ASSUMPTIONS: dict[str, Assumption] = {
-    "people_per_site": Assumption(2500.0, "people", f"{_GUIDELINE}: one site per 2,000-3,000 people", True),
-    "people_per_table": Assumption(700.0, "people", f"{_GUIDELINE}: one table per 600-800 people", True),
-    "people_per_sampler": Assumption(360.0, "people", f"{_GUIDELINE}: samplers = population / 360", True),
+    "people_per_site": _by_norm("persons a site"),
+    "people_per_table": _by_norm("persons a table"),
+    "people_per_sampler": _by_norm("persons a sampler"),
     "sampling_hours": Assumption(16.0, "hour", "hours a day at which sites are open; Qingdao 2020: 06-24 h", False),
-    "sampling_seconds": Assumption(45.0, "second", "oropharyngeal swab in a line: 30-60 s a person", False),
+    "sampling_seconds": _typical("sampling_seconds"),
     "staff_per_table": Assumption(2.0, "people", "registration and order at a table", False),
-    "headway_minutes": Assumption(30.0, "minute", "time between two couriers of a route", False),
-    "round_trip_minutes": Assumption(120.0, "minute", "courier's round; tubes are to arrive within 2-4 h", False),
+    "headway_minutes": _typical("courier_minutes"),
+    "round_trip_minutes": _typical("transport_minutes", times=2.0),
     "sites_per_route": Assumption(9.5, "sites", "North Rhine-Westphalia 2021: 3,800 schools on 400 routes", True),
     "travel_limit_minutes": Assumption(120.0, "minute", "tubes are to arrive within 2-4 h", False),
     "km_per_hour": Assumption(40.0, "km/h", "courier's speed along the straight line", False),
     "reception_seconds": Assumption(10.0, "second", "unpacking and scanning a tube", False),
-    "inactivation_minutes": Assumption(30.0, "minute", "heat, 56-60 degrees", False),
-    "inactivation_tubes": Assumption(384.0, "tubes", "tubes an oven", False),
-    "transfer_minutes": Assumption(40.0, "minute", "MGISTP-7000: 192 tubes to plates in 40 min", True),
-    "transfer_tubes": Assumption(192.0, "tubes", "MGISTP-7000: 192 tubes to plates in 40 min", True),
-    "wells": Assumption(94.0, "wells", "specimens a plate of 96 beside two controls; the press counts 96", False),
-    "extraction_minutes": Assumption(45.0, "minute", "96-well instrument, 45 min; quoted capacities: 35-65", True),
-    "amplification_minutes": Assumption(
-        110.0, "minute", "implied by 80,000 tubes a day from 64 cyclers of 96 wells; other vans: 138-152", True
-    ),
-    "analysis_seconds": Assumption(
-        60.0, "second", "post-analytical minute a specimen, doi 10.1177/2211068214533195", True
-    ),
+    "inactivation_minutes": _typical("inactivation_minutes"),
+    "inactivation_tubes": _typical("inactivation_tubes"),
+    "transfer_minutes": _typical("transfer_minutes"),
+    "transfer_tubes": _typical("transfer_tubes"),
+    "wells": _typical("tubes_a_plate"),
+    "extraction_minutes": _typical("extraction_minutes"),
+    "amplification_minutes": _typical("pcr_minutes"),
+    "analysis_seconds": _typical("analysis_seconds"),
     "hands_on_minutes": Assumption(20.0, "minute", "loading a plate for extraction and for amplification", False),
     "tubes_per_lab_staff": Assumption(
         135.0, "tubes/day", "China, end of June 2020: 3.78 M single tubes a day by 28,000 staff", True

@@ -114,6 +114,9 @@ def tornado(line: Line, *, seed: int, change: float = 0.1, replications: int = 1
     Notes
     -----
     Two lines a resource and the line itself, run side by side on all processors. A stage with one machine loses none.
+    A machine more or fewer moves batches about, so that hours of the last result carry noise of a batch or two, and
+    more of a resource may even seem to lose: several replications, whose mean this is, smooth it, and where it matters
+    look at the mean minutes of `one_more`.
 
     References
     ----------

@@ -40,6 +40,13 @@ class Placement:
     gap: float
     bound: float
 
+    def __repr__(self) -> str:
+        """Give the places that were chosen, how sure that is, and the routes."""
+        chosen = self.places.loc[self.places["chosen"], "lab"].tolist()
+        named = ", ".join(str(name) for name in chosen[:8]) + (", ..." if len(chosen) > 8 else "")
+        where = f"{len(chosen)} of {len(self.places)} places" + (f": {named}" if chosen else "")
+        return f"Placement({where}; gap {self.gap:.2g})\n  {self.allocation!r}"
+
 
 def place(
     sites: Any,

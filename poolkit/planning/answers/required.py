@@ -82,6 +82,19 @@ class Required:
     demand: Demand
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give the target, what binds, and how many of each resource there are or must be."""
+        served = "" if np.isnan(self.people_served) else f"; what there is serves {self.people_served:,.0f}"
+        target = (
+            f"{self.people:,.0f} people in {self.hours:g} h, {self.pool_size} a tube, prevalence {self.prevalence:g}"
+        )
+        counts: dict[bool, list[str]] = {False: [], True: []}
+        for row in self.resources.to_dict("records"):
+            have = "" if np.isnan(row["have"]) else f"{row['have']:,.0f} of "
+            counts[row["kind"] == "staff"].append(f"{row['resource']} {have}{row['least']:,}")
+        lines = "".join(f"\n  {', '.join(each)}" for each in counts.values())
+        return f"Required({target}{served}; {self.bottleneck} bind first, then {self.next_bottleneck}){lines}"
+
     @property
     def least(self) -> dict[str, int]:
         """How many of each resource are needed."""

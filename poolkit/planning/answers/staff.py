@@ -39,6 +39,11 @@ class Staff:
     vehicles: int
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give who is needed, and where."""
+        needed = [f"{row['role']} {row['needed']:,}" for row in self.roles.to_dict("records")]
+        return f"Staff({', '.join(needed)}; sites {self.sites:,}, tables {self.tables:,}, vehicles {self.vehicles:,})"
+
 
 def staff(
     people: float,

@@ -105,10 +105,9 @@ class Supplies:
     ----------
     items : pandas.DataFrame
         One row an item: ``item``, ``per``, ``needed`` over all hours with wastage, ``a_day`` in the busiest 24 hours,
-        ``stock``, ``delivered``, ``runs_out_hour`` (missing where it lasts), ``short`` (units
-        that were not there when they were needed), ``reorder_point``
-        in units, ``order_by_hour`` at which the stock falls to it (missing where it does not, 0 where it is below),
-        ``order`` (units that cover the rest and the safety stock).
+        ``stock``, ``delivered``, ``runs_out_hour`` (missing where it lasts), ``short`` (units that were not there when
+        they were needed), ``reorder_point`` in units, ``order_by_hour`` at which the stock falls to it (missing where
+        it does not, 0 where it is below), ``order`` (units that cover the rest and the safety stock).
     levels : pandas.DataFrame
         ``item``, ``hour``, ``level`` at the end of that hour (0 where it has run out), ``reorder_point``.
     assumptions : pandas.DataFrame
@@ -118,6 +117,12 @@ class Supplies:
     items: pd.DataFrame
     levels: pd.DataFrame
     assumptions: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Give how many items are needed, and which of those in stock run out when."""
+        out = self.items.set_index("item")["runs_out_hour"].sort_values(kind="stable")
+        when = ", ".join(f"{item} at hour {hour:.1f}" for item, hour in out[out > 0.0].items()) or "none"
+        return f"Supplies(items {len(out)}, none left of {(out <= 0.0).sum()} at hour 0; run out: {when})"
 
 
 def supplies(

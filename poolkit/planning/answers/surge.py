@@ -13,14 +13,14 @@ from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.answers.assumptions import Assumption, as_frame
 from poolkit.planning.answers.demand import reacting, refuse_demand, wells_per_person
+from poolkit.planning.scenarios.tables import norm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# ICMR, Advisory on feasibility of using pooled samples, 13 April 2020: pool below 2 %; from 2 to 5 % only in community
-# surveys or among people without symptoms; not above 5 %.
-ICMR_POOL_BELOW = 0.02
-ICMR_COMMUNITY_TO = 0.05
+# Pool below the first; up to the second only in community surveys or among people without symptoms; not above.
+ICMR_POOL_BELOW = float(norm("positivity up to which pooling is advised")["high"])
+ICMR_COMMUNITY_TO = float(norm("positivity up to which pooling is allowed")["high"])
 _ICMR = "ICMR, Advisory on feasibility of using pooled samples for molecular testing of COVID-19, 13 April 2020"
 _GRID = np.geomspace(1e-6, 1.0, 1201)
 
@@ -56,6 +56,12 @@ class Surge:
     sizes: tuple[int, ...]
     assay: Assay
     assumptions: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Give which pool size needs the fewest wells up to which prevalence."""
+        rows = self.changes.to_dict("records")
+        fewest = [f"{row['pool_size']} up to {row['to_prevalence']:.3g}" for row in rows]
+        return f"Surge(pool size {self.pool_size}; fewest wells by prevalence: {', '.join(fewest)})"
 
 
 def surge(

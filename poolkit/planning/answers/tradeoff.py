@@ -45,6 +45,14 @@ class Tradeoff:
     table: pd.DataFrame
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give the sizes that no other beats in both wells and hours."""
+        best = [
+            f"{row['pool_size']} ({row['wells_per_person']:.3g} wells a person, {row['mean_hours']:.3g} h)"
+            for row in self.table[self.table["best"]].to_dict("records")
+        ]
+        return f"Tradeoff({len(self.table)} pool sizes; unbeaten: {', '.join(best) or 'none'})"
+
 
 def pool_size_tradeoff(
     prevalence: float,

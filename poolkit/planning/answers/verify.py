@@ -50,6 +50,16 @@ class Verified:
     n_runs: int
     assumptions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Give when the last result comes, and how many are needed for it."""
+        counts = [
+            f"{row['resource']} {row['needed']:,}" + (f" (+{row['more']:,})" if row["more"] else "")
+            for row in self.resources.to_dict("records")
+        ]
+        least = f"{self.least_last_hour:.1f} h" if np.isfinite(self.least_last_hour) else "never"
+        came = f"last result at {self.last_hour:.1f} h, with the least {least}"
+        return f"Verified({came}; sampling until {self.sampling_until_hour:.1f} h)\n  {', '.join(counts)}"
+
     @property
     def needed(self) -> dict[str, int]:
         """How many of each machine, and of the tables."""

@@ -1,56 +1,61 @@
 """The stages of a laboratory for about a million people a day at ten a tube, each figure with its source."""
 
 from poolkit.planning.line.stages import Stage
+from poolkit.planning.line.typical import TYPICAL
+
+_PLATE = 96
+_TUBES = int(TYPICAL["tubes_a_plate"].value)
+_LINGER = TYPICAL["linger_minutes"].value
 
 # 1,064 plates of 94 a day keep 34 extractors and 82 cyclers busy; at 85 % of use that is 40 and 96.
 RECEPTION = Stage(
     "reception",
     24,
-    minutes=40.0,
-    slots=192,
+    minutes=TYPICAL["transfer_minutes"].value,
+    slots=int(TYPICAL["transfer_tubes"].value),
     linger_minutes=10.0,
-    source="192 tubes into plates in 40 min (MGISTP-7000, Xinhua); 24 of them and 10 min [A]",
+    source=f"{TYPICAL['transfer_minutes'].source}; 24 of them and 10 min [A]",
 )
 INACTIVATION = Stage(
     "inactivation",
     20,
-    minutes=30.0,
-    slots=384,
+    minutes=TYPICAL["inactivation_minutes"].value,
+    slots=int(TYPICAL["inactivation_tubes"].value),
     linger_minutes=10.0,
-    source="30 min at 56 to 60 degrees; places, ovens and linger time [A]",
+    source=f"{TYPICAL['inactivation_minutes'].source}; minutes, places, ovens and linger time [A]",
 )
 EXTRACTION = Stage(
     "extraction",
     40,
-    minutes=45.0,
-    slots=96,
-    controls=2,
-    linger_minutes=15.0,
-    source="45 min a run of 96 (Stabroek News, 16 October 2020); two controls, linger time [A]",
+    minutes=TYPICAL["extraction_minutes"].value,
+    slots=_PLATE,
+    controls=_PLATE - _TUBES,
+    linger_minutes=_LINGER,
+    source=f"{TYPICAL['extraction_minutes'].source}; two controls, linger time [A]",
 )
 AMPLIFICATION = Stage(
     "amplification",
     96,
-    minutes=110.0,
-    slots=96,
-    controls=2,
-    linger_minutes=15.0,
-    source="110 min a run with loading, implied by 64 cyclers and 80,000 tubes a day (Gansu Daily, 25 October 2021)",
+    minutes=TYPICAL["pcr_minutes"].value,
+    slots=_PLATE,
+    controls=_PLATE - _TUBES,
+    linger_minutes=_LINGER,
+    source=f"computed: {TYPICAL['pcr_minutes'].source}",
 )
 ANALYSIS = Stage(
     "analysis",
     100,
-    minutes_each=1.0,
-    slots=94,
+    minutes_each=TYPICAL["analysis_seconds"].value / 60.0,
+    slots=_TUBES,
     linger_minutes=5.0,
     reads=True,
-    source="1 min a specimen after the analyser (doi 10.1177/2211068214533195); 100 readers, a plate each [A]",
+    source=f"{TYPICAL['analysis_seconds'].source}; 100 readers, a plate each [A]",
 )
 REPORTING = Stage(
     "reporting",
     20,
     minutes=5.0,
-    slots=94,
+    slots=_TUBES,
     linger_minutes=5.0,
     source="5 min to sign and send the results of a plate [A]",
 )

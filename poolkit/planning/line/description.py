@@ -8,6 +8,7 @@ from math import ceil
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.line.defaults import STAGES
 from poolkit.planning.line.stages import SPREADS, Shift, Spread, Stage, Stock, Team, below, refused
+from poolkit.planning.line.typical import TYPICAL
 from poolkit.protocols import Protocol, load_protocol, protocol_names
 
 
@@ -170,7 +171,7 @@ class Courier:
     450.0
     """
 
-    headway_minutes: float = 30.0
+    headway_minutes: float = TYPICAL["courier_minutes"].value
     travel_minutes: float = 30.0
     capacity: int | None = None
     vehicles: int | None = None

@@ -86,6 +86,19 @@ class LineRun:
     way: NDArray[np.int8] = field(repr=False)
     in_bins: NDArray[np.int64] = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Give how many people there were and when the last has a result."""
+        labs = "1 laboratory" if len(self.labs) == 1 else f"{len(self.labs)} laboratories"
+        return f"LineRun({labs}, seed {self.seed}: {self.told})"
+
+    @property
+    def told(self) -> str:
+        """How many people there were and when the last of them has a result, in words."""
+        people = f"{self.n_people:,} people"
+        if self.n_unfinished:
+            return f"{people}, {self.n_unfinished:,} without a result at hour {self.line.horizon_hours:g}"
+        return f"{people}, last result at hour {self.last_hour:.1f}" if self.n_people else people
+
     @property
     def n_people(self) -> int:
         """How many people came."""

@@ -1,14 +1,15 @@
 """`complete`: what a scenario does not tell, by norm, by computing or by assumption, each said so."""
 
+from collections.abc import Mapping
 from math import ceil
 
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.scenarios.load import scenario
 from poolkit.planning.scenarios.records import CHANGED, Scenario, Value
-from poolkit.planning.scenarios.tables import lab_kind
+from poolkit.planning.scenarios.tables import lab_kind, norm
 
 DEFAULT = "dalian-like"
-_NORM = "guideline for organising mass testing, 3rd edition, Mar 2022"
+_SMALL_CITY = 5_000_000
 # Taken from the default scenario where nobody tells.
 _COPIED = (
     "prevalence",
@@ -66,12 +67,12 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "pool_size" not in values:
         values["pool_size"] = Value(typical["pool_size"], f"assumed as in {DEFAULT}", verified=False)
     if "days_planned" not in values:
-        rule = "assumed: 2 days below 5 million, else 3, 2nd edition, Sep 2021"
+        rule = norm(f"days of a round, {'below' if people < _SMALL_CITY else 'above'} 5 million (2nd)")
         took = values.get("days")
         values["days_planned"] = (
             Value(took.value, f"assumed: as long as it took; {took.source}", verified=False)
             if took
-            else Value(2.0 if people < 5_000_000 else 3.0, rule, verified=False)
+            else Value(float(rule["high"]), f"assumed: {rule['applies']}, {rule['source']}", verified=False)
         )
     days = float(values["days_planned"].value)
     if "deadline_hours" not in values or values["days_planned"].source == CHANGED != values["deadline_hours"].source:
@@ -79,11 +80,11 @@ def complete(what: Scenario) -> dict[str, Value]:
     if "sampling_days" not in values or values["days_planned"].source == CHANGED != values["sampling_days"].source:
         half = "assumed: the last half day is left for the last results"
         values["sampling_days"] = Value(max(0.5, days - 0.5), half, verified=False)
-    for name, share in (("sites", 3000.0), ("tables", 800.0)):
+    for name, rule_name in (("sites", "persons a site"), ("tables", "persons a table")):
         if name not in values:
-            values[name] = Value(
-                ceil(people / share), f"computed: one for {share:.0f} persons, {_NORM}", verified=False
-            )
+            rule = norm(rule_name)
+            source = f"computed: one for {rule['high']} persons, {rule['source']}"
+            values[name] = Value(ceil(people / rule["high"]), source, verified=False)
     return values | _laboratories(values, typical)
 
 
@@ -110,19 +111,26 @@ def _laboratories(values: dict[str, Value], typical: Scenario) -> dict[str, Valu
         share = float(values["pool_size"].value) if by == "people_a_day" else 1.0
         tubes, hours, source = float(values[by].value) / share, 24.0, f"computed from {by}"
         machines = {"extractors": None, "cyclers": None}
+    # Machines that a record tells go with its own laboratories.
+    new = any(name in values and values[name].source == CHANGED for name in (by, "lab_kind"))
     found["lab_hours"] = Value(hours, source, verified=False)
     labs = int(found["labs"].value)
     for name, minutes in (("extractors", "extraction_minutes"), ("cyclers", "pcr_minutes")):
-        if name in values:
+        if name in values and (values[name].source == CHANGED or not new):
             found[name] = values[name]
         elif (each := machines[name]) is not None:
             found[name] = Value(labs * int(each), source, verified=True)
         else:
-            a_run = float(values[minutes].value)
-            needed = ceil(tubes * a_run / (60.0 * hours * float(values["tubes_a_plate"].value)) - 1e-9)
+            needed = machines_for(tubes, values, minutes, hours_a_day=hours)
             how = source if source.startswith("computed") else "computed from the tubes a day " + source
-            found[name] = Value(labs * max(1, needed), f"{how} and {minutes}", verified=False)
+            found[name] = Value(labs * needed, f"{how} and {minutes}", verified=False)
     return found
+
+
+def machines_for(tubes_a_day: float, values: Mapping[str, Value], minutes: str, *, hours_a_day: float) -> int:
+    """Return the machines that take so many tubes a day, one at least; `minutes` names the value of their run."""
+    a_run, plate = float(values[minutes].value), float(values["tubes_a_plate"].value)
+    return max(1, ceil(tubes_a_day * a_run / (60.0 * hours_a_day * plate) - 1e-9))
 
 
 def _assumed(value: int | str) -> Value:

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from poolkit.planning.scenarios.coming import WHAT, read_coming
+
 
 class Field(NamedTuple):
     """What one value of a scenario is.
@@ -57,6 +59,10 @@ FIELDS = {
     "pcr_minutes": Field(float, "min", "Minutes of a PCR run, loading included.", 1.0, 1440.0),
     "tubes_a_plate": Field(int, "tubes/plate", "Wells of a plate of 96 that are left beside the controls.", 1, 96),
     "linger_minutes": Field(float, "min", "Minutes that a plate waits to be full.", 0.0, 1440.0),
+    "mobile_labs": Field(str, "", "Laboratories that come, by kind and hour, e.g. 2 van-shaoxing from 12."),
+    "support": Field(str, "", "Machines of the laboratories, or tables, that come, e.g. 20 cyclers from 24 to 72."),
+    "stock": Field(str, "", "Tests in stock and delivered, no limit where not told, e.g. 40,000 PCR tests from 36."),
+    "support_teams": Field(int, "teams", "Teams of laboratory staff sent from elsewhere."),
     "support_people": Field(int, "persons", "Laboratory staff sent from elsewhere."),
     "support_instruments": Field(int, "machines", "Instruments sent from elsewhere."),
     "support_kits": Field(int, "kits", "Reagent kits sent from elsewhere."),
@@ -73,6 +79,7 @@ RECORDED = frozenset(
         "samplers",
         "site_staff",
         "lab_staff",
+        "support_teams",
         "support_people",
         "support_instruments",
         "support_kits",
@@ -90,6 +97,8 @@ def out_of_range(name: str, value: Any) -> str:
     ('must be from 1 to 100 persons/tube, found 0', '')
     """
     field = FIELDS[name]
+    if name in WHAT and isinstance(value, str):
+        return "; ".join(read_coming(name, value)[1])
     if field.kind is str:
         return "" if isinstance(value, str) and value else f"must be text, found {value!r}"
     whole = isinstance(value, int) and not isinstance(value, bool)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from poolkit.errors import DesignError, FormatError, Problem
+from poolkit.planning.line.typical import TYPICAL
 from poolkit.planning.scenarios.records import Point, Scenario, Trace, Value, check
 
 _HERE = Path(__file__).parent
@@ -59,7 +60,8 @@ def scenario(what: Scenario | str | os.PathLike[str]) -> Scenario:
     Notes
     -----
     A file holds ``name``, ``title``, ``place``, ``begins`` and ``description``; a table ``[sources]`` of texts; a table
-    ``[values]``, each ``{ value = ..., source = "key of a source", verified = true }``; and any number of
+    ``[values]``, each ``{ value = ..., source = "key of a source", verified = true }``, or ``{ typical = true }`` for
+    a time of the bench or of the road that poolkit takes where nobody tells it; and any number of
     ``[[traces]]`` with ``name``, ``source``, ``stages`` and ``points``, each a time with its offset, ``at``, and
     persons by stage, increasing. The files in the wheel are examples.
 
@@ -145,6 +147,8 @@ def value_of(where: str, entry: Any, sources: Mapping[str, Any], problems: list[
     if not isinstance(entry, dict):
         problems.append(Problem(where, f"must be a table of value, source and verified, found {entry!r}"))
         return None
+    if entry.get("typical") is True and len(entry) == 1 and where in TYPICAL:
+        return typical(where)
     wrong = [Problem(f"{where}.{key}", "unknown") for key in entry if key not in ("value", "source", "verified")]
     if "value" not in entry:
         wrong.append(Problem(f"{where}.value", "missing"))
@@ -153,6 +157,12 @@ def value_of(where: str, entry: Any, sources: Mapping[str, Any], problems: list[
         wrong.append(Problem(f"{where}.verified", "must be true or false"))
     problems += wrong
     return None if wrong else Value(entry["value"], sources[entry["source"]], entry["verified"])
+
+
+def typical(name: str) -> Value:
+    """Return a figure of `TYPICAL` as a value; verified where its source says it."""
+    _, _, source, told = figure = TYPICAL[name]
+    return Value(figure.value, source if told == "read" else f"{told}: {source}", verified=told == "read")
 
 
 def _source_of(where: str, entry: Mapping[str, Any], sources: Mapping[str, Any]) -> list[Problem]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from poolkit.errors import DesignError, Problem
+from poolkit.planning.line.typical import TYPICAL
 from poolkit.planning.scenarios.load import read_toml
 
 _HERE = Path(__file__).parent / "tables"
@@ -45,7 +46,8 @@ def lab_kinds() -> pd.DataFrame:
     'extraction'
     """
     rows = []
-    for kind, entry in _read("labs").items():
+    for kind in _read("labs"):
+        entry = lab_kind(kind)
         physical, binding = machine_tubes_a_day(
             entry.get("extractors"),
             entry.get("cyclers"),
@@ -127,7 +129,7 @@ def lab_kind(name: str) -> dict[str, Any]:
     kinds = _read("labs")
     if name not in kinds:
         raise DesignError("not a kind of laboratory", [Problem("lab_kind", f"unknown; there are {', '.join(kinds)}")])
-    return dict(kinds[name])
+    return {**{minutes: TYPICAL[minutes].value for minutes in ("extraction_minutes", "pcr_minutes")}, **kinds[name]}
 
 
 def norms() -> pd.DataFrame:
@@ -155,6 +157,17 @@ def norms() -> pd.DataFrame:
     rows = [{"norm": each.pop("name"), **each} for each in (dict(row) for row in _read("norms")["norm"])]
     table = pd.DataFrame(rows)[["norm", "edition", "dated", "low", "high", "unit", "applies", "source", "verified"]]
     return table.astype({"low": float, "high": float})
+
+
+def norm(name: str) -> dict[str, Any]:
+    """Return one of the norms, by its name.
+
+    Examples
+    --------
+    >>> norm("persons a table")["high"]
+    800
+    """
+    return dict(next(each for each in _read("norms")["norm"] if each["name"] == name))
 
 
 @cache

@@ -3,7 +3,7 @@
 import pytest
 
 from poolkit import DesignError
-from poolkit.planning import Scenario, build_line, scenario, scenario_names
+from poolkit.planning import Scenario, Team, build_line, scenario, scenario_names
 from poolkit.planning.scenarios.complete import complete
 from poolkit.planning.scenarios.records import CHANGED
 
@@ -89,3 +89,74 @@ def test_no_line():
         build_line(nobody)
     with pytest.raises(DesignError, match="lab_kind: unknown; there are"):
         build_line("dalian-like", lab_kind="kite")
+
+
+def test_what_comes_in_the_course():
+    line = build_line(
+        "dalian-like",
+        labs=2,
+        cyclers=11,
+        sites=100,
+        tables=300,
+        mobile_labs="1 van-yutu from 12.5 and 2 huo-yan-wuhan",
+        support="3 cyclers from 24 to 72 and 1 extractor and 200 tables from 6",
+        stock="4,000 PCR tests and 8_000 PCR tests from 36",
+    )
+    assert [(lab.name, lab.opens_hour) for lab in line.labs] == [
+        ("laboratory 1", 0.0),
+        ("laboratory 2", 0.0),
+        ("van-yutu 1", 12.5),
+        ("huo-yan-wuhan 2", 0.0),
+        ("huo-yan-wuhan 3", 0.0),
+    ]
+    first, second, van, building, _ = (lab.stages for lab in line.labs)
+    assert (first[3].servers, first[3].teams) == (6, (Team(2, 24.0, 72.0),))
+    assert (second[3].servers, second[3].teams) == (5, (Team(1, 24.0, 72.0),))
+    assert (first[2].teams, second[2].teams) == ((Team(1, 0.0),), ())
+    assert (van[2].servers, van[3].servers, van[3].shifts[0].to_hour) == (2, 3, 20.0)
+    # 10,000 tubes a day of 94 a plate and 110 minutes a run.
+    assert (building[2].servers, building[3].servers) == (4, 9)
+    assert line.sites.teams == (Team(2, 6.0),)
+    # Tubes and stock go by cyclers: 8, 6, 3, 9 and 9 of 35.
+    assert [lab.share for lab in line.labs] == [8.0, 6.0, 3.0, 9.0, 9.0]
+    for lab in line.labs:
+        (stock,) = lab.stocks
+        assert (stock.item, stock.quantity) == ("PCR tests", pytest.approx(4_000 * lab.share / 35))
+        assert stock.deliveries == ((36.0, pytest.approx(8_000 * lab.share / 35)),)
+        assert (lab.stages[3].item, lab.stages[3].units_a_batch, lab.stages[3].units_a_specimen) == ("PCR tests", 2, 1)
+        assert lab.stages[2].item is None
+
+
+def test_nothing_comes_where_nothing_is_told():
+    plain = build_line("dalian-like")
+    assert build_line("dalian-like", mobile_labs="none", support="none", stock="none") == plain
+    assert all(not stage.teams and stage.item is None for lab in plain.labs for stage in lab.stages)
+
+
+def test_the_help_of_december_2020_is_part_of_the_two_million():
+    record = scenario("dalian-2020-12")
+    (team,) = build_line(record).labs[0].stages[3].teams
+    assert (team.servers, team.from_hour) == (record["support_instruments"], 24.0)
+    assert not record.values["support"].verified
+    # The capacity that was told holds with the help: what it asks for is what was there and what came.
+    asked = machines("dalian-2020-12", people_a_day=2_000_000)["cyclers"]
+    assert asked == record["cyclers"] + team.servers == 163
+    assert record["people_a_day"] == 2_000_000
+
+
+def test_what_cannot_come():
+    with pytest.raises(DesignError) as caught:
+        scenario("dalian-like").changed(
+            mobile_labs="two vans", support="3 ovens and 0 cyclers and 2 cyclers from 9 to 8", stock="5 PCR tests to 3"
+        )
+    assert [str(each) for each in caught.value.problems] == [
+        "mobile_labs: must be like '2 van-shaoxing from 12 and 1 falcon from 36', found 'two vans'",
+        "support: must be of cyclers, extractors, tables, found 3 ovens; must be at least 1, found 0 cyclers; "
+        "must come by hour 20,000 and leave later, found 2 cyclers from 9 to 8",
+        "stock: must be of extraction tests, PCR tests, found 5 PCR tests to 3",
+    ]
+    with pytest.raises(DesignError, match="stock: only support leaves again, found 5 PCR tests from 1 to 3"):
+        scenario("dalian-like").changed(stock="5 PCR tests from 1 to 3")
+    with pytest.raises(DesignError) as caught:
+        build_line("dalian-like", mobile_labs="199 kite", support="9 tables")
+    assert [each.where for each in caught.value.problems] == ["labs", "mobile_labs", "support"]

@@ -1,6 +1,7 @@
 """Scenarios, kinds of laboratories and norms: complete, sourced, and the figures that were quoted."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 import poolkit
 from poolkit import DesignError, FormatError
 from poolkit.planning import lab_kinds, norms, scenario, scenario_names
-from poolkit.planning.scenarios import FIELDS, lab_kind
+from poolkit.planning.answers import ICMR_POOL_BELOW, assumptions
+from poolkit.planning.line.defaults import STAGES
+from poolkit.planning.line.typical import TYPICAL
+from poolkit.planning.scenarios import FIELDS, Value, lab_kind
 
 NAMED = ("dalian", "wuhan", "qingdao", "beijing", "urumqi", "shijiazhuang", "guangzhou", "shenyang", "manzhouli")
 
@@ -211,3 +215,40 @@ def test_an_unknown_name_hints_at_the_nearest():
 def test_the_records_are_in_the_package():
     folder = Path(poolkit.__file__).parent / "planning" / "scenarios"
     assert {each.stem for each in folder.glob("*.toml")} == set(scenario_names())
+
+
+def test_typical_figures_stand_once(tmp_path):
+    """Scenarios, stages, kinds of laboratories and answers read the times of the line from one table, the rules too."""
+    path = tmp_path / "own.toml"
+    path.write_text(GOOD + "pcr_minutes = { typical = true }\nextraction_minutes = { typical = true }\n")
+    own = scenario(path)
+    pcr, extraction = TYPICAL["pcr_minutes"], TYPICAL["extraction_minutes"]
+    assert own.values["pcr_minutes"] == Value(pcr.value, f"computed: {pcr.source}", verified=False)
+    assert own.values["extraction_minutes"] == Value(extraction.value, extraction.source, verified=True)
+    stages = {stage.name: stage for stage in STAGES}
+    supposed = assumptions().set_index("name")["value"]
+    assert stages["amplification"].minutes == supposed["amplification_minutes"] == pcr.value
+    assert stages["extraction"].minutes == supposed["extraction_minutes"] == extraction.value
+    assert stages["extraction"].usable == supposed["wells"] == TYPICAL["tubes_a_plate"].value
+    assert lab_kind("falcon")["pcr_minutes"] == pcr.value != lab_kind("chip")["pcr_minutes"]
+    rules = norms().set_index("norm")
+    assert supposed["people_per_site"] == rules.loc["persons a site", ["low", "high"]].mean()
+    assert rules.loc["positivity up to which pooling is advised", "high"] == ICMR_POOL_BELOW
+    path.write_text(GOOD + "sites = { typical = true }\n")
+    with pytest.raises(DesignError, match=r"sites\.typical: unknown"):
+        scenario(path)
+
+
+def test_nothing_that_is_typical_is_stored_again():
+    folder = Path(poolkit.__file__).parent / "planning" / "scenarios"
+    for name in scenario_names():
+        told = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))["values"]
+        again = [each for each, entry in told.items() if each in TYPICAL and entry.get("value") == TYPICAL[each].value]
+        assert again == [], name
+    rows = tomllib.loads((folder / "tables" / "labs.toml").read_text(encoding="utf-8"))
+    assert not [
+        kind
+        for kind, row in rows.items()
+        for name in ("extraction_minutes", "pcr_minutes")
+        if row.get(name) == TYPICAL[name].value
+    ]
