@@ -345,9 +345,7 @@ def test_names_all_that_is_wrong():
 def test_predicts_from_levels_that_were_seen():
     pools, people, _ = drawn(200, 5, PERFECT, 3)
     found = regress(pools, people.assign(clinic=np.where(np.arange(200) // 5 % 2, "north", "south")), penalty="firth")
-    row = dict.fromkeys(people.columns.drop("sample_id"), [0.0])
-    if "group" in row:
-        row["group"] = people["group"].head(1).tolist()
+    row = people.head(1).to_dict("list")
     assert len(found.predict(row | {"clinic": ["south"]})) == 1
     with pytest.raises(DesignError, match=r"clinic: must be one of north, south \(rows 0\)"):
         found.predict(row | {"clinic": ["west"]})
