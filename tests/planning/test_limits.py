@@ -138,7 +138,7 @@ def test_no_best_size_without_a_prevalence():
 
 def test_all_that_a_best_size_lacks_is_named():
     with pytest.raises(poolkit.DesignError) as refused:
-        poolkit.best_hierarchical(0.0, max_stages=2.5, max_pool=0)
+        best_hierarchical(0.0, max_stages=2.5, max_pool=0)
     assert [each.where for each in refused.value.problems] == ["prevalence", "max_pool", "max_stages"]
     with pytest.raises(poolkit.DesignError, match="n_partitions: must be a whole number from 1, found 0"):
-        poolkit.best_partitions(0.01, n_partitions=0)
+        best_partitions(0.01, n_partitions=0)
