@@ -123,6 +123,16 @@ class Assay:
         points = self.sensitivity if isinstance(self.sensitivity, tuple) else ((1, self.sensitivity),)
         return [size for size, _ in points], [value for _, value in points]
 
+    def sensitivity_of(self, size: int) -> float:
+        """Return how likely a pool of this size with one infected sample reacts.
+
+        Examples
+        --------
+        >>> Assay(((1, 1.0), (11, 0.9))).sensitivity_of(6)
+        0.95
+        """
+        return float(np.interp(size, *self._points()))
+
     def reactive(self, largest: int) -> NDArray[np.float64]:
         """Return the probability that a pool reacts, by its size (row, 0 to `largest`) and its infected (column)."""
         sizes, values = self._points()

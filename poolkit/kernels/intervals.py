@@ -95,6 +95,11 @@ def of_pools(pools: Groups, errors: Errors, asked: Asked) -> Floats:
             bayes.quantiles(alone, errors, asked.tails, found[group : group + 1])
         else:
             found[group] = ordered(alone, errors, asked.tails)
+    if asked.method == "jeffreys":
+        # Also where the test errs: an interval holds its estimate.
+        best = estimate(pools, errors, prevalence.MLE)
+        found[best <= 0.0, 0] = 0.0
+        found[best >= 1.0, 1] = 1.0
     # Nothing was tested, so nothing is known.
     found[tested == 0.0] = 0.0, 1.0
     return found

@@ -97,10 +97,7 @@ def rates(assay: Assay, size: int) -> tuple[float, float]:
     >>> rates(Assay(((1, 0.99), (11, 0.94)), 0.75), 3)
     (0.98, 0.25)
     """
-    if isinstance(assay.sensitivity, tuple):
-        sizes, values = zip(*assay.sensitivity, strict=True)
-        return float(np.interp(size, sizes, values)), 1.0 - assay.specificity
-    return float(assay.sensitivity), 1.0 - assay.specificity
+    return assay.sensitivity_of(size), 1.0 - assay.specificity
 
 
 @lru_cache(maxsize=1024)

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from poolkit.errors import DesignError, Problem, some
+from poolkit.errors import DesignError, Problem
 from poolkit.kernels import intervals
 from poolkit.kernels.intervals import Asked
 from poolkit.planning.validation import ValidationRules, least
 
+Floats = NDArray[np.float64]
 _TRUTHS, _CALLS = ("positive", "negative"), ("positive", "negative", "invalid")
 _DAYS = ("day", "samples", "positive")
 
@@ -24,9 +26,9 @@ def evaluate_validation(
     Parameters
     ----------
     data
-        One row a pool: ``expected`` (positive: it holds one positive sample; or negative), ``call`` (positive, negative
-        or invalid), ``single_ct_cycles`` (of the positive sample alone) and ``pool_ct_cycles``, both missing where
-        there is none, and ``site`` where there are several.
+        One row a pool: ``expected`` (positive: it holds one positive sample; or negative), ``call`` (positive or
+        reactive, negative, or invalid), ``single_ct_cycles`` (of the positive sample alone) and ``pool_ct_cycles``,
+        both missing where there is none, and ``site`` where there are several.
     lod_ct
         Mean Ct at the limit of detection, by which weak positives are told; they are not asked for where not given.
     rules
@@ -68,6 +70,8 @@ def evaluate_validation(
     """
     rules = rules or ValidationRules.named()
     table = _study(data)
+    if lod_ct is not None and not np.isfinite(lod_ct):
+        raise DesignError("not a validation study", [Problem("lod_ct", f"must be a number, found {lod_ct:g}")])
     expected, call = table["expected"].to_numpy(), table["call"].to_numpy()
     positive, valid = expected == "positive", call != "invalid"
     rows = [
@@ -77,9 +81,7 @@ def evaluate_validation(
         _share("negative agreement", call[~positive & valid] == "negative", None),
         _share("invalid share", ~valid, rules.invalid_share, most=True),
     ]
-    single, pool = (
-        table[name].to_numpy(np.float64, na_value=np.nan) for name in ("single_ct_cycles", "pool_ct_cycles")
-    )
+    single, pool = (table[name].to_numpy(np.float64) for name in ("single_ct_cycles", "pool_ct_cycles"))
     shift = (pool - single)[positive & valid & ~np.isnan(single) & ~np.isnan(pool)]
     mean = float(shift.mean()) if shift.size else np.nan
     rows.append(("mean shift (cycles)", mean, rules.shift_cycles, bool(mean <= rules.shift_cycles), np.nan, np.nan))
@@ -100,7 +102,7 @@ def _row(rule: str, found: int, limit: int) -> tuple[str, float, float, bool, fl
 
 
 def _share(
-    rule: str, said: "np.ndarray[Any, np.dtype[np.bool_]]", limit: float | None, *, most: bool = False
+    rule: str, said: NDArray[np.bool_], limit: float | None, *, most: bool = False
 ) -> tuple[str, float, float, bool, float, float]:
     n, k = said.size, int(said.sum())
     if n == 0:
@@ -112,27 +114,49 @@ def _share(
     return rule, k / n, np.nan if limit is None else limit, passed, float(low), float(high)
 
 
-def _table(data: Any) -> pd.DataFrame:
-    if isinstance(data, pd.DataFrame):
-        return data
-    if isinstance(data, Mapping):
-        return pd.DataFrame(dict(data))
-    found: pd.DataFrame = pa.table(data).to_pandas()
-    return found
+def _table(data: Any, title: str) -> pd.DataFrame:
+    try:
+        if isinstance(data, pd.DataFrame):
+            return data.reset_index(drop=True)
+        if isinstance(data, Mapping):
+            return pd.DataFrame(dict(data)).reset_index(drop=True)
+        if hasattr(data, "__arrow_c_stream__"):
+            found: pd.DataFrame = pa.table(data).to_pandas()
+            return found
+    except ValueError as reason:
+        raise DesignError(title, [Problem("table", f"is none: {reason}")]) from reason
+    raise DesignError(
+        title, [Problem("table", f"must be a table or a mapping of columns, found {type(data).__name__}")]
+    )
+
+
+def _floats(column: "pd.Series[Any]", name: str, problems: list[Problem]) -> Floats:
+    """Return numbers, NaN where there is none; text that is no number is a problem."""
+    values = np.asarray(pd.to_numeric(column.astype(object), errors="coerce").to_numpy(np.float64, na_value=np.nan))
+    if (wrong := np.flatnonzero(np.isnan(values) & column.notna().to_numpy())).size:
+        problems.append(Problem(name, "must be a number", tuple(wrong.tolist())))
+    return values
 
 
 def _study(data: Any) -> pd.DataFrame:
-    table = _table(data)
+    table = _table(data, "not a validation study")
     needed = ("expected", "call", "single_ct_cycles", "pool_ct_cycles")
     problems = [Problem(name, "missing") for name in needed if name not in table]
+    if "call" in table:
+        # Calls of poolkit's own tables are read too.
+        table = table.assign(call=table["call"].replace("reactive", "positive"))
     for name, words in (("expected", _TRUTHS), ("call", _CALLS)):
         if name in table and not table[name].isin(words).all():
             wrong = np.flatnonzero(~table[name].isin(words).to_numpy())
             problems.append(Problem(name, f"must be one of {', '.join(words)}", tuple(wrong.tolist())))
+    numbers = {name: _floats(table[name], name, problems) for name in needed[2:] if name in table}
+    if "site" in table and "expected" in table:
+        nowhere = np.flatnonzero((table["site"].isna() & (table["expected"] == "positive")).to_numpy())
+        if nowhere.size:
+            problems.append(Problem("site", "must not be missing of a positive pool", tuple(nowhere.tolist())))
     if problems:
         raise DesignError("not a validation study", problems)
-    numbers = {name: pd.to_numeric(table[name]).astype(np.float64) for name in needed[2:]}
-    return table.reset_index(drop=True).assign(**{name: values.to_numpy() for name, values in numbers.items()})
+    return table.assign(**numbers)
 
 
 def reassess(
@@ -186,20 +210,18 @@ def reassess(
     [[0.02, 'continue'], [0.016, 'reassess'], [0.0133, 'reassess']]
     """
     rules = rules or ValidationRules.named()
-    table = _table(days)
+    table = _table(days, "no days of pooled testing")
     problems = [Problem(name, "missing") for name in _DAYS if name not in table]
     if (single_positivity is None) == (initial_positivity is None):
         problems.append(Problem("single_positivity", "give either the positivity of single tests or the initial one"))
     before = single_positivity if single_positivity is not None else initial_positivity or 0.0
     if not 0.0 <= before <= 1.0:
         problems.append(Problem("positivity", f"must be from 0 to 1, found {before:g}"))
-    if not problems:
-        problems = _wrong_days(table)
     if problems:
         raise DesignError("no days of pooled testing", problems)
-    number = _numbers(table["day"])
+    number, tested, found = _read_days(table)
     first = np.searchsorted(number, number - rules.window_days + 1.0)
-    samples, positive = (_rolling(table[name].to_numpy(np.float64), first) for name in ("samples", "positive"))
+    samples, positive = _rolling(tested, first), _rolling(found, first)
     share = np.where(samples > 0.0, positive / np.maximum(samples, 1.0), 0.0)
     limit = rules.pool_to_single if single_positivity is not None else rules.pool_to_initial
     few = samples * before < rules.window_positives
@@ -218,31 +240,41 @@ def reassess(
     )
 
 
-def _wrong_days(table: pd.DataFrame) -> list[Problem]:
-    problems = []
-    number = _numbers(table["day"])
+def _read_days(table: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Return days as numbers, samples and positives; all that is wrong with them is named."""
+    problems: list[Problem] = []
+    number = _numbers(table["day"], problems)
+    samples, positive = (_floats(table[name], name, problems) for name in ("samples", "positive"))
+    if problems:
+        raise DesignError("no days of pooled testing", problems)
     if np.isnan(number).any() or (np.diff(number) <= 0.0).any():
-        rows = tuple((np.flatnonzero(np.diff(number) <= 0.0) + 1).tolist())
-        problems.append(Problem("day", "must rise, and none be missing", rows))
-    samples, positive = (table[name].to_numpy(np.float64) for name in ("samples", "positive"))
-    wrong = ~((positive >= 0.0) & (positive <= samples))
-    if wrong.any():
-        problems.append(
-            Problem("positive", f"must be from 0 to the samples (rows {some(np.flatnonzero(wrong).tolist())})")
-        )
-    return problems
+        rows = np.flatnonzero(np.isnan(number) | (np.diff(number, prepend=-np.inf) <= 0.0))
+        problems.append(Problem("day", "must rise, and none be missing", tuple(rows.tolist())))
+    for name, values, most in (("samples", samples, np.inf), ("positive", positive, samples)):
+        rule = "must be whole numbers, not negative" if name == "samples" else "must be whole, from 0 to the samples"
+        wrong = np.flatnonzero(~((values >= 0.0) & (values <= most) & (values % 1.0 == 0.0)))
+        if wrong.size:
+            problems.append(Problem(name, rule, tuple(wrong.tolist())))
+    if problems:
+        raise DesignError("no days of pooled testing", problems)
+    return number, samples, positive
 
 
-def _numbers(days: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _numbers(days: "pd.Series[Any]", problems: list[Problem]) -> Floats:
+    """Return days as numbers; a time with a zone belongs to the day that it is there."""
     if pd.api.types.is_numeric_dtype(days):
-        return np.asarray(days, np.float64)
-    at = pd.to_datetime(days)
-    return np.asarray((at - pd.Timestamp(0)) / pd.Timedelta(days=1), np.float64)
+        return _floats(days, "day", problems)
+    try:
+        at = pd.to_datetime(days, format="ISO8601")
+    except (ValueError, TypeError):
+        problems.append(Problem("day", "must be dates, such as 2021-01-31, or whole numbers"))
+        return np.zeros(len(days))
+    if isinstance(at.dtype, pd.DatetimeTZDtype):
+        at = at.dt.tz_localize(None)
+    return np.asarray((at.dt.normalize() - pd.Timestamp(0)) / pd.Timedelta(days=1), np.float64)
 
 
-def _rolling(
-    values: "np.ndarray[Any, np.dtype[np.float64]]", first: "np.ndarray[Any, np.dtype[np.int64]]"
-) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _rolling(values: Floats, first: NDArray[np.int64]) -> Floats:
     total = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray(total[1:] - total[first], np.float64)
 
@@ -298,12 +330,12 @@ def decide_pool_size(
     problems = []
     if of not in {once, 2 * once}:
         problems.append(Problem("of", f"must be {once} or {2 * once}, found {of}"))
-    if not 0 <= found <= of:
-        problems.append(Problem("found", f"must be from 0 to {of}, found {found}"))
-    if n_tested < of:
-        problems.append(Problem("n_tested", f"must be at least {of}, found {n_tested}"))
-    if pool_size < 2:
-        problems.append(Problem("pool_size", f"must be at least 2, found {pool_size}"))
+    if not (0 <= found <= of and found % 1 == 0):
+        problems.append(Problem("found", f"must be a whole number from 0 to {of}, found {found}"))
+    if not (n_tested >= of and n_tested % 1 == 0):
+        problems.append(Problem("n_tested", f"must be a whole number from {of}, found {n_tested}"))
+    if not (pool_size >= 2 and pool_size % 1 == 0):
+        problems.append(Problem("pool_size", f"must be a whole number from 2, found {pool_size}"))
     if problems:
         raise DesignError("nothing to decide on", problems)
     keep = least(rules.reassess_keep if of == once else rules.reassess_keep_both, of)

@@ -33,25 +33,38 @@ class Outcomes(NamedTuple):
 
 def sizes_of(pool_size: int | Sequence[int], assay: Assay | None) -> tuple[list[int], list[Problem]]:
     """Return the pool sizes, and what is wrong with them or with the assay."""
-    sizes = [int(each) for each in np.atleast_1d(np.asarray(pool_size))]
-    problems = []
-    if not sizes or min(sizes) < 1:
+    given = np.atleast_1d(np.asarray(pool_size))
+    sizes, problems = [1], []
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        problems.append(Problem("pool_size", f"must be whole numbers, found {pool_size}"))
+    elif given.size == 0 or given.min() < 1:
         problems.append(Problem("pool_size", "must be at least 1"))
-        sizes = sizes or [1]
+    else:
+        sizes = [int(each) for each in given]
     if assay is not None and assay.further == "independent":
         problems.append(Problem("assay", "its sensitivity must not depend on how many samples are infected"))
-    elif assay is not None and any(sum(errors_of(assay, size)[:2]) <= 1.0 for size in sizes if size > 0):
+    elif assay is not None and any(sum(errors_of(assay, size)[:2]) <= 1.0 for size in sizes):
         problems.append(Problem("assay", "its sensitivity must be above the complement of its specificity"))
     return sizes, problems
+
+
+def whole(problems: list[Problem], name: str, value: float) -> None:
+    """Say what is wrong with a number that must be whole and at least 1."""
+    if not (value >= 1 and value % 1 == 0):
+        problems.append(Problem(name, f"must be a whole number from 1, found {value}"))
+
+
+def without_wald(problems: list[Problem], method: str) -> None:
+    """Refuse an interval that is a point where no or every pool reacts: one pool would be enough for anything."""
+    if method == "wald":
+        problems.append(Problem("method", "wald is a point where no pool reacts: a single pool would do; take another"))
 
 
 def errors_of(assay: Assay | None, size: int) -> Errors:
     """Return the errors of an assay on pools of a size."""
     if assay is None:
         return Errors(1.0, 1.0, 0.0)
-    points = assay.sensitivity if isinstance(assay.sensitivity, tuple) else ((1, assay.sensitivity),)
-    sensitivity = np.interp(size, [each for each, _ in points], [value for _, value in points])
-    return Errors(float(sensitivity), float(assay.specificity), 0.0)
+    return Errors(assay.sensitivity_of(size), float(assay.specificity), 0.0)
 
 
 def between(problems: list[Problem], name: str, value: float, low: float, high: float) -> None:

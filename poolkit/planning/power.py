@@ -12,7 +12,7 @@ from poolkit.drawing import BLUE, GREY, ORANGE, VERMILLION, axes_for
 from poolkit.errors import Problem
 from poolkit.kernels import intervals
 from poolkit.kernels.prevalence import MLE
-from poolkit.planning.planned import between, errors_of, groups_of, outcomes_of, refuse, refuted, sizes_of
+from poolkit.planning.planned import between, errors_of, groups_of, outcomes_of, refuse, refuted, sizes_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,14 +67,15 @@ def power_of_pools(
     >>> power_of_pools(0.04, hypothesis=0.1, n_pools=24, pool_size=7).round(4).values.tolist()
     [[0.04, 0.8821, 0.0408, 0.0008]]
     """
-    (size, *_), problems = sizes_of(pool_size, assay)
+    (size, *more), problems = sizes_of(pool_size, assay)
+    if more:
+        problems.append(Problem("pool_size", f"must be one, found {pool_size}"))
     wanted = asked(method, level, alternative, problems)
     truth = [float(p) for p in np.atleast_1d(np.asarray(prevalence, np.float64))]
     for p in truth:
         between(problems, "prevalence", p, -1e-300, 1.0)
     between(problems, "hypothesis", hypothesis, 0.0, 1.0)
-    if n_pools < 1:
-        problems.append(Problem("n_pools", f"must be at least 1, found {n_pools}"))
+    whole(problems, "n_pools", n_pools)
     refuse("no power", problems)
     errors = errors_of(assay, size)
     rows = []
@@ -158,10 +159,12 @@ def pool_sizes(prevalence: float, *, n_pools: int, max_pool: int = 100, assay: A
     >>> found.loc[found["best"], "pool_size"].tolist()
     [16]
     """
-    sizes, problems = sizes_of(range(1, max_pool + 1), assay)
+    problems: list[Problem] = []
+    whole(problems, "max_pool", max_pool)
+    sizes, wrong = sizes_of(range(1, max_pool + 1) if not problems else 1, assay)
+    problems += wrong
     between(problems, "prevalence", prevalence, 0.0, 1.0)
-    if n_pools < 1:
-        problems.append(Problem("n_pools", f"must be at least 1, found {n_pools}"))
+    whole(problems, "n_pools", n_pools)
     refuse("no pool size", problems)
     rows = []
     for size in sizes:

@@ -22,6 +22,7 @@ from poolkit.planning.planned import (
     share_at,
     sizes_of,
     smallest,
+    without_wald,
 )
 
 # Numbers of pools that are tried at once when one is looked for.
@@ -50,7 +51,7 @@ def pools_for_precision(
     level
         Confidence.
     method
-        Of the interval, see `prevalence`.
+        Of the interval, see `prevalence`; any but wald.
     assay
         How likely a pool reacts; perfect where not given.
 
@@ -81,6 +82,7 @@ def pools_for_precision(
     """
     sizes, problems = sizes_of(pool_size, assay)
     wanted = asked(method, level, "two-sided", problems)
+    without_wald(problems, method)
     between(problems, "prevalence", prevalence, 0.0, 1.0)
     between(problems, "half_width", half_width, 0.0, 0.5)
     refuse("no number of pools", problems)
@@ -151,7 +153,9 @@ def pools_for_freedom(
     refuse("no number of pools", problems)
     rows = []
     for size in sizes:
-        quiet = np.log1p(-share_at(prevalence, size, errors_of(assay, size)))
+        share = share_at(prevalence, size, errors_of(assay, size))
+        # Of very large pools each reacts: one is enough.
+        quiet = np.log1p(-min(share, 1.0 - 1e-16))
         n = max(int(np.ceil(np.log1p(-confidence) / quiet - 1e-9)), 1)
         rows.append((size, n, n * size, float(-np.expm1(n * quiet))))
     return pd.DataFrame(rows, columns=["pool_size", "pools", "samples", "confidence"])
@@ -181,7 +185,7 @@ def pools_for_test(
     pool_size
         One or several, a row each.
     level, alternative, method
-        Of the interval, see `prevalence`.
+        Of the interval, see `prevalence`; any method but wald.
     assay
         How likely a pool reacts; perfect where not given.
 
@@ -213,6 +217,7 @@ def pools_for_test(
     """
     sizes, problems = sizes_of(pool_size, assay)
     wanted = asked(method, level, alternative, problems)
+    without_wald(problems, method)
     between(problems, "prevalence", prevalence, 0.0, 1.0)
     between(problems, "hypothesis", hypothesis, 0.0, 1.0)
     between(problems, "power", power, 0.0, 1.0)

@@ -140,13 +140,15 @@ def nested_pools(*stages: Sequence[int]) -> Layout:
     [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]
     """
     problems = [
-        Problem(f"stage {number}", f"its groups must hold at least 1, found {min(sizes, default=0)}")
+        Problem(f"stage {number}", f"its groups must hold whole samples, at least 1, found {sizes}")
         for number, sizes in enumerate(stages, 1)
-        if min(sizes, default=0) < 1
+        if not (np.ndim(sizes) == 1 and len(sizes) and all(size >= 1 and size % 1 == 0 for size in sizes))
     ]
+    if problems:
+        raise DesignError("not nested pools", problems)
     if not stages:
         problems.append(Problem("stages", "there must be at least one"))
-    ends = [np.cumsum(sizes, dtype=np.int64) for sizes in stages if sizes]
+    ends = [np.cumsum(sizes, dtype=np.int64) for sizes in stages]
     for number, (outer, inner) in enumerate(pairwise(ends), 2):
         cuts = outer[:-1] if inner[-1] >= outer[-1] else outer[outer < inner[-1]]
         if inner[-1] > outer[-1] or not np.isin(cuts, inner).all():

@@ -28,12 +28,16 @@ class Sizes(NamedTuple):
     tests_per_sample: float
 
 
-def _largest(prevalence: float, max_pool: int | None) -> int:
+def _largest(prevalence: float, max_pool: int | None, name: str, number: int) -> int:
+    """Return the largest pool that is tried; all that is wrong is named, the further number of that name included."""
+    problems = []
     if not 0.0 < prevalence <= 1.0:
-        problem = Problem("prevalence", f"must be above 0 and at most 1, found {prevalence:g}")
-        raise DesignError("no best size", [problem])
-    if max_pool is not None and max_pool < 1:
-        raise DesignError("no best size", [Problem("max_pool", f"must be at least 1, found {max_pool}")])
+        problems.append(Problem("prevalence", f"must be above 0 and at most 1, found {prevalence:g}"))
+    for what, value in (("max_pool", 1 if max_pool is None else max_pool), (name, number)):
+        if not (value >= 1 and value % 1 == 0):
+            problems.append(Problem(what, f"must be a whole number from 1, found {value}"))
+    if problems:
+        raise DesignError("no best size", problems)
     return min(_LARGEST if max_pool is None else max_pool, max(2, int(np.ceil(1.0 / prevalence))))
 
 
@@ -73,9 +77,7 @@ def best_hierarchical(prevalence: float, *, max_stages: int, max_pool: int | Non
     >>> sizes, round(tests, 4)
     ((25, 5), 0.1334)
     """
-    largest = _largest(prevalence, max_pool)
-    if max_stages < 1:
-        raise DesignError("no best size", [Problem("max_stages", f"must be at least 1, found {max_stages}")])
+    largest = _largest(prevalence, max_pool, "max_stages", max_stages)
     some = independent(largest, prevalence)
     found = Sizes((1,), 1.0)
     after = np.full(largest + 1, np.inf)
@@ -127,7 +129,7 @@ def best_partitions(prevalence: float, *, n_partitions: int | None = None, max_p
     Raises
     ------
     DesignError
-        When the prevalence is 0 or no probability, or no pool is allowed.
+        When the prevalence is 0 or no probability, or no pool or no partition is allowed.
 
     Notes
     -----
@@ -139,7 +141,7 @@ def best_partitions(prevalence: float, *, n_partitions: int | None = None, max_p
     >>> best_partitions(0.01, n_partitions=2).numbers
     (2, 25)
     """
-    largest = _largest(prevalence, max_pool)
+    largest = _largest(prevalence, max_pool, "n_partitions", 1 if n_partitions is None else n_partitions)
     some = independent(largest, prevalence)
     size = np.arange(1, largest + 1)
     tried = range(1, _MOST_PARTITIONS + 1) if n_partitions is None else (n_partitions,)

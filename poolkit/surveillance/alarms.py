@@ -1,6 +1,6 @@
 """`alarm`: days with more positives than the days before lead to expect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from poolkit.drawing import BLUE, GREY, ORANGE, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.surveillance import charts
+from poolkit.surveillance.days import dated, numbered
 from poolkit.surveillance.run_length import Chart, Floats, Transform, chart_problems, limit_for
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 Method = Literal["ears-c1", "ears-c2", "ears-c3", "cusum", "binomial-cusum", "ewma"]
 Alike = Literal["days", "weekdays", "weekends"]
+# What only some methods take.
+_FOR = {
+    "threshold": ("ears-c1", "ears-c2", "ears-c3"),
+    "alpha": ("ears-c1", "ears-c2"),
+    "expected": ("cusum",),
+    "share": ("binomial-cusum", "ewma"),
+    "limit": ("cusum", "binomial-cusum", "ewma"),
+}
 
 
 class _Days(NamedTuple):
@@ -50,8 +59,9 @@ def alarm(
     Parameters
     ----------
     counts
-        One count a day; or a table with ``count``, or with ``positive`` and ``tested`` pools, and with ``day`` (dates
-        or whole numbers that rise). A missing count is a day not reported: it is in no baseline and raises no alarm.
+        One count a day, with its date where it is a series of pandas; or a table with ``count``, or with ``positive``
+        and ``tested`` pools, and with ``day`` (dates or whole numbers that rise). A missing count is a day not
+        reported: it is in no baseline and raises no alarm.
     method
         "ears-c1", "ears-c2" or "ears-c3" of counts; "cusum" of counts; "binomial-cusum" or "ewma" of pools. With
         `alpha` "ears-c1" and "ears-c2" take pools too.
@@ -93,7 +103,8 @@ def alarm(
     Raises
     ------
     DesignError
-        When counts are not counts, days do not rise, or the method lacks what it needs.
+        When counts are not counts, days do not rise, or the method lacks what it needs or is given what it does not
+        take.
 
     Notes
     -----
@@ -149,9 +160,12 @@ def _days(counts: Any, alike: str) -> tuple[_Days | None, list[Problem]]:
     """Return the days of a table or of bare counts, and what is wrong with them."""
     problems: list[Problem] = []
     table = counts.to_pandas() if hasattr(counts, "to_pandas") else counts
+    if isinstance(table, Mapping):
+        table = pd.DataFrame(dict(table))
     if not isinstance(table, pd.DataFrame):
-        table = pd.DataFrame({"count": np.asarray(table, dtype=object)})
-        table["day"] = np.arange(1, len(table) + 1)
+        by_date = isinstance(table, pd.Series) and isinstance(table.index, pd.DatetimeIndex)
+        day = table.index if by_date else np.arange(1, len(table) + 1)
+        table = pd.DataFrame({"day": day, "count": np.asarray(table, dtype=object)})
     table = table.reset_index(drop=True)
     of_pools = "positive" in table.columns
     needed = ["positive", "tested"] if of_pools else ["count"]
@@ -160,7 +174,7 @@ def _days(counts: Any, alike: str) -> tuple[_Days | None, list[Problem]]:
     columns: dict[str, Floats] = {}
     for name in needed:
         values = pd.to_numeric(table[name].astype(object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        wrong = ~((values >= 0) & (values == np.floor(values))) & ~table[name].isna().to_numpy()
+        wrong = ~((values >= 0) & (values < np.inf) & (values == np.floor(values))) & ~table[name].isna().to_numpy()
         if (rows := np.flatnonzero(wrong)).size:
             problems.append(Problem(name, "must be whole and not negative", tuple(rows.tolist())))
         columns[name] = values
@@ -179,16 +193,13 @@ def _days(counts: Any, alike: str) -> tuple[_Days | None, list[Problem]]:
 
 def _numbered(day: "pd.Series[Any]", alike: str) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Problem]]:
     """Return days as whole numbers, and which of them are alike."""
-    problems = []
-    nothing = np.zeros(0, np.int64)
-    dated = not pd.api.types.is_integer_dtype(day)
-    if dated:
-        try:
-            number = pd.to_datetime(day).to_numpy("datetime64[D]").astype(np.int64)
-        except (ValueError, TypeError):
-            return nothing, nothing, [Problem("day", "must be dates or whole numbers")]
-    else:
-        number = day.to_numpy(np.int64)
+    days, problems = numbered(day, "day")
+    missing = np.isnan(days)
+    if missing.any() and not problems:
+        problems.append(Problem("day", "must not be missing", tuple(np.flatnonzero(missing).tolist())))
+    if problems:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), problems
+    number = days.astype(np.int64)
     if (rows := np.flatnonzero(np.diff(number) <= 0) + 1).size:
         problems.append(Problem("day", "must rise", tuple(rows.tolist())))
     kind = np.zeros(number.size, np.int64)
@@ -197,7 +208,7 @@ def _numbered(day: "pd.Series[Any]", alike: str) -> tuple[NDArray[np.int64], NDA
     elif alike == "weekends":
         # The first day of 1970 was a Thursday.
         kind = ((number + 3) % 7 >= 5).astype(np.int64)
-        if not dated:
+        if not dated(day):
             problems.append(Problem("alike", "weekends need dates"))
     elif alike != "days":
         problems.append(Problem("alike", f"must be one of {', '.join(get_args(Alike))}, found {alike}"))
@@ -216,18 +227,33 @@ def _problems(method: str, days: _Days | None, alpha: float | None, given: dict[
         problems.append(
             Problem("method", f"{method} of pools needs binomial-cusum, ewma, or ears-c1, ears-c2 by alpha")
         )
-    if method == "ears-c3" and alpha is not None:
-        problems.append(Problem("alpha", "is for ears-c1 and ears-c2"))
+    if alpha is not None and given["threshold"] is not None:
+        problems.append(Problem("threshold", "give either it or alpha"))
+    problems += [
+        Problem(name, f"is not for {method}, but for {', '.join(takes)}")
+        for name, takes in _FOR.items()
+        if given[name] is not None and method in get_args(Method) and method not in takes
+    ]
     share = 0.5 if given["share"] is None else given["share"]
     problems += chart_problems(share, 1, given["odds_ratio"], given["weight"])
+    return problems + _numbers_problems(alpha, given)
+
+
+def _numbers_problems(alpha: float | None, given: dict[str, Any]) -> list[Problem]:
+    """Return which numbers are out of range."""
+    problems = []
     if alpha is not None and not 0.0 < alpha < 1.0:
         problems.append(Problem("alpha", f"must be between 0 and 1, found {alpha:g}"))
     for name, least in (("baseline", 2), ("minimum_sd", 0.0), ("false_alarm_days", 1.0), ("reference", 0.0)):
         if not given[name] >= least:
             problems.append(Problem(name, f"must be at least {least:g}, found {given[name]:g}"))
-    for name in ("threshold", "expected", "limit"):
-        if given[name] is not None and not given[name] > 0.0:
-            problems.append(Problem(name, f"must be above 0, found {given[name]:g}"))
+    if given["baseline"] % 1 != 0:
+        problems.append(Problem("baseline", f"must be whole days, found {given['baseline']:g}"))
+    problems += [
+        Problem(name, f"must be above 0, found {given[name]:g}")
+        for name in ("threshold", "expected", "limit")
+        if given[name] is not None and not given[name] > 0.0
+    ]
     if given["transform"] not in get_args(Transform):
         problems.append(Problem("transform", f"must be standard or rossi, found {given['transform']}"))
     return problems

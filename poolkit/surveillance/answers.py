@@ -23,10 +23,11 @@ _CALLS = {"reactive": 1, "suspect": 1, "negative": 0, "invalid": -1, True: 1, Fa
 
 
 class Terms(NamedTuple):
-    """What the columns of a table become: a column, and its level where it is text."""
+    """What the columns of a table become: a column, and its level where it is text; all levels of the text columns."""
 
     names: tuple[str, ...]
     of: tuple[tuple[str, str | None], ...]
+    levels: dict[str, tuple[str, ...]]
 
 
 class Answers(NamedTuple):
@@ -62,15 +63,17 @@ def frame_of(table: Any) -> pd.DataFrame:
 def terms_of(covariates: pd.DataFrame, left_out: set[str]) -> Terms:
     """Return the terms of a table: numbers as they are, the levels of text but the first."""
     of: list[tuple[str, str | None]] = []
+    levels: dict[str, tuple[str, ...]] = {}
     for name in covariates.columns:
         if name in left_out:
             continue
         if pd.api.types.is_numeric_dtype(covariates[name]):
             of.append((name, None))
         else:
-            of += [(name, level) for level in sorted(covariates[name].dropna().astype(str).unique())[1:]]
+            levels[name] = tuple(sorted(covariates[name].dropna().astype(str).unique()))
+            of += [(name, level) for level in levels[name][1:]]
     names = tuple(name if level is None else f"{name}[{level}]" for name, level in of)
-    return Terms((INTERCEPT, *names), tuple(of))
+    return Terms((INTERCEPT, *names), tuple(of), levels)
 
 
 def design_of(covariates: pd.DataFrame, terms: Terms) -> tuple[Floats, list[Problem]]:
@@ -83,6 +86,13 @@ def design_of(covariates: pd.DataFrame, terms: Terms) -> tuple[Floats, list[Prob
             problems.append(Problem(name, "missing"))
         elif (rows := np.flatnonzero(covariates[name].isna())).size:
             problems.append(Problem(name, "must not be missing", tuple(rows.tolist())))
+        elif name in terms.levels:
+            # A level that was not seen would pass for the first one.
+            if (rows := np.flatnonzero(~covariates[name].astype(str).isin(terms.levels[name]))).size:
+                text = f"must be one of {some(terms.levels[name])}"
+                problems.append(Problem(name, text, tuple(rows.tolist())))
+        elif not pd.api.types.is_numeric_dtype(covariates[name]):
+            problems.append(Problem(name, f"must be numbers, found {covariates[name].dtype}"))
     if not problems:
         for at, (name, level) in enumerate(terms.of, 1):
             column = covariates[name]
@@ -96,7 +106,7 @@ def design_of(covariates: pd.DataFrame, terms: Terms) -> tuple[Floats, list[Prob
 def _outcomes(table: pd.DataFrame, name: str) -> tuple[NDArray[np.int8], list[Problem]]:
     column = table["call"]
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_integer_dtype(column):
-        found = column.astype(np.int64).to_numpy()
+        found = column.to_numpy(np.float64, na_value=-2.0).astype(np.int64)
         wrong = (found != 0) & (found != 1)
     else:
         codes, texts = pd.factorize(column)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from poolkit.assays.rates import asked, known
 from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
-from poolkit.errors import Problem
+from poolkit.errors import DesignError, Problem
 from poolkit.kernels import intervals
 from poolkit.kernels.intervals import MOST_OUTCOMES
 from poolkit.surveillance.pools import Floats, refuse, survey
@@ -26,7 +26,7 @@ def coverage(
     pools: Any,
     *,
     method: Method | Sequence[Method] = "skew-score",
-    prevalence: Sequence[float] | None = None,
+    prevalence: float | Sequence[float] | None = None,
     level: float = 0.95,
     alternative: Alternative = "two-sided",
     sensitivity: float = 1.0,
@@ -42,7 +42,7 @@ def coverage(
     method
         One or several intervals, see `prevalence`.
     prevalence
-        True prevalences; 400 of them at which 2 to 50 % of the pools react where not given.
+        True prevalences, one or several; 400 of them at which 2 to 50 % of the pools react where not given.
     level, alternative
         Of the intervals.
     sensitivity, specificity, correlation
@@ -79,7 +79,9 @@ def coverage(
     names = [method] if isinstance(method, str) else list(method)
     errors = known(sensitivity, specificity, correlation, problems).errors
     wanted = [asked(name, level, alternative, problems) for name in names]
-    truth = None if prevalence is None else np.asarray(prevalence, np.float64)
+    if not names:
+        problems.append(Problem("method", "name at least one"))
+    truth = None if prevalence is None else np.atleast_1d(np.asarray(prevalence, np.float64))
     if truth is not None and not ((truth >= 0.0) & (truth <= 1.0)).all():
         problems.append(Problem("prevalence", "must be from 0 to 1"))
     if not problems:
@@ -133,13 +135,22 @@ def plot_coverage(frame: pd.DataFrame, *, level: float = 0.95, ax: "Axes | None"
     matplotlib.axes.Axes
         Coverage against prevalence, both in per cent.
 
+    Raises
+    ------
+    DesignError
+        When no prevalence is above 0.
+
     Examples
     --------
     >>> plot_coverage(coverage({"pool_size": [10], "tested": [20]})).get_ylabel()
     'coverage (%)'
     """
     ax = axes_for(ax)
-    least = frame.loc[frame["prevalence"] > 0.0, "prevalence"].min()
+    # On a logarithmic axis there is no 0.
+    frame = frame[frame["prevalence"] > 0.0]
+    if frame.empty:
+        raise DesignError("nothing to draw", [Problem("frame", "must hold a prevalence above 0")])
+    least = frame["prevalence"].min()
     for place, (name, rows) in enumerate(frame.groupby("method", sort=False)):
         ax.plot(
             100.0 * rows["prevalence"],

@@ -9,6 +9,7 @@ from scipy import stats
 
 from poolkit.drawing import BLUE, GREY, ORANGE, axes_for
 from poolkit.errors import DesignError, Problem
+from poolkit.surveillance.days import dated, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,8 @@ def nowcast(
     Raises
     ------
     DesignError
-        When columns are missing, a sample is reported before it is taken, or nothing is reported yet.
+        When columns are missing, days are dates here and numbers there, a sample is reported before it is taken, or
+        nothing is reported yet.
 
     Notes
     -----
@@ -82,7 +84,7 @@ def nowcast(
     """
     table = samples.to_pandas() if hasattr(samples, "to_pandas") else pd.DataFrame(samples)
     table = table.reset_index(drop=True)
-    sampled, reported, seen, positive, today = _read(table, as_of, level, n_draws)
+    sampled, reported, seen, positive, today = _read(table, as_of, (level, n_draws, max_delay))
     first = int(sampled.min())
     n_days = today - first + 1
     at = sampled - first
@@ -103,7 +105,7 @@ def nowcast(
         rest, low, high = _of_unseen(found, age, share, counts, (n_draws, seed, *tails))
     day = np.arange(first, today + 1)
     columns = {
-        "day": day.astype("datetime64[D]").astype("datetime64[s]") if _dated(table["sampled"]) else day,
+        "day": day.astype("datetime64[D]").astype("datetime64[s]") if dated(table["sampled"]) else day,
         "reported": found,
         "outstanding": outstanding,
         "share_reported": share,
@@ -114,35 +116,21 @@ def nowcast(
     return pd.DataFrame(columns)
 
 
-def _dated(column: "pd.Series[Any]") -> bool:
-    return not pd.api.types.is_numeric_dtype(column)
-
-
-def _numbers(column: Any) -> Floats:
-    """Return days as numbers, NaN where there is none."""
-    if pd.api.types.is_numeric_dtype(column):
-        return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
-    days = pd.to_datetime(column).to_numpy("datetime64[D]")
-    return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(np.float64))
-
-
 def _read(
-    table: pd.DataFrame, as_of: Any, level: float, n_draws: int
+    table: pd.DataFrame, as_of: Any, asked: tuple[float, int, int | None]
 ) -> tuple[Days, Days, NDArray[np.bool_], NDArray[np.bool_], int]:
     """Return days of sampling and report, which are reported, which are positive, and the day of looking."""
+    level, n_draws, max_delay = asked
     problems = [Problem(name, "missing") for name in ("sampled", "reported") if name not in table.columns]
     if not 0.0 < level < 1.0:
         problems.append(Problem("level", f"must be between 0 and 1, found {level:g}"))
     if n_draws < 1:
         problems.append(Problem("n_draws", f"must be at least 1, found {n_draws}"))
+    if max_delay is not None and not (max_delay >= 0 and max_delay == int(max_delay)):
+        problems.append(Problem("max_delay", f"must be whole days, found {max_delay}"))
     if problems:
         raise DesignError("nothing to nowcast", problems)
-    sampled, reported = _numbers(table["sampled"]), _numbers(table["reported"])
-    today = int(_numbers(pd.Series([as_of]))[0])
-    if (rows := np.flatnonzero(np.isnan(sampled))).size:
-        problems.append(Problem("sampled", "must not be missing", tuple(rows.tolist())))
-    if (rows := np.flatnonzero(reported < sampled)).size:
-        problems.append(Problem("reported", "must not be before sampled", tuple(rows.tolist())))
+    sampled, reported, today = _days(table, as_of)
     seen = ~np.isnan(reported)
     positive = np.ones(len(table), np.bool_)
     if "positive" in table.columns:
@@ -167,6 +155,29 @@ def _read(
         positive,
         today,
     )
+
+
+def _days(table: pd.DataFrame, as_of: Any) -> tuple[Floats, Floats, int]:
+    """Return days of sampling, of report (NaN where there is none) and of looking."""
+    looked = pd.Series([as_of])
+    columns = {"sampled": table["sampled"], "reported": table["reported"], "as_of": looked}
+    found, problems = {}, []
+    for name, column in columns.items():
+        found[name], wrong = numbered(column, name)
+        problems += wrong
+    sampled, reported, now = found.values()
+    if not problems:
+        if np.isnan(now[0]):
+            problems.append(Problem("as_of", "must be a day"))
+        if len({dated(column) for column in columns.values() if column.notna().any()}) > 1:
+            problems.append(Problem("as_of", "must be dates as the days of the samples are, or numbers as they are"))
+        if (rows := np.flatnonzero(np.isnan(sampled))).size:
+            problems.append(Problem("sampled", "must not be missing", tuple(rows.tolist())))
+        if (rows := np.flatnonzero(reported < sampled)).size:
+            problems.append(Problem("reported", "must not be before sampled", tuple(rows.tolist())))
+    if problems:
+        raise DesignError("nothing to nowcast", problems)
+    return sampled, reported, int(now[0])
 
 
 def _delays(delay: Days, age: Days, longest: int) -> tuple[Floats, Floats]:

@@ -50,6 +50,7 @@ def survey(pools: Any, by: Sequence[str], site: str | None, *, counted: bool = T
     needed = ["pool_size", *(["positive"] if counted else []), *by, *([site] if site is not None else [])]
     problems = [Problem(name, f"missing, found {', '.join(map(str, table))}") for name in needed if name not in table]
     problems += [Problem(name, "is a column of the answer and cannot name a group") for name in by if name in _ANSWER]
+    problems += [Problem(name, "is named twice") for name in dict.fromkeys(by) if by.count(name) > 1]
     if problems:
         return _nothing(by), problems
     n = len(table)

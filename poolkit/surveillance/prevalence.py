@@ -112,7 +112,9 @@ def prevalence(
     ``z^2 / (N + z^2)``, Wilson's upper limit for their N samples, as CDC does; by wald they give 0 and 0. Where a
     corrected score has no root, as at levels above 0.998 with one positive pool, the limit is 0 or 1.
     *clopper-pearson* is exact: outcomes are ordered by mle where sizes differ. *jeffreys* is Bayesian with the prior
-    sqrt(I), its limits 0 and 1 where no or every pool is positive. Only for one size: *blaker* (exact, never wider
+    sqrt(I), its limits 0 and 1 where mle is. Where fewer pools react than a test that errs lets react without any
+    infection, or more than it can find, most limits are both 0 or both 1: the test does worse than was said, rather
+    than that the prevalence is known so well. Only for one size: *blaker* (exact, never wider
     than clopper-pearson), *agresti-coull*, *second-order* (Cai's, with eta of the two-sided z).
 
     True coverage at 95 %, least and mean over 400 prevalences at which 2 to 50 % of 100 pools of 10 react (`coverage`):
@@ -272,7 +274,7 @@ def plot_prevalence(frame: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
         )
     labels = [", ".join(map(str, row)) for row in frame[names].itertuples(index=False)] if names else ["all"]
     ax.set_yticks(place, labels)
-    ax.set_ylim(len(frame) - 0.5, -0.5)
+    ax.set_ylim(max(len(frame), 1) - 0.5, -0.5)
     ax.set_xlim(left=0.0)
     ax.set_xlabel("prevalence (%)")
     ax.set_ylabel(", ".join(names))

@@ -98,7 +98,7 @@ class Regression:
         Raises
         ------
         DesignError
-            When a column or a value is missing.
+            When a column or a value is missing, or is text that was not regressed on.
         """
         given = frame_of(covariates)
         design, problems = design_of(given, self._terms)
@@ -219,9 +219,10 @@ def regress(
 def _refuse(
     people: pd.DataFrame, link: str, assay: Assay, penalty: str, site: str | None, n_nodes: int | None, level: float
 ) -> None:
-    problems = []
-    if n_nodes is not None and n_nodes < 1:
-        problems.append(Problem("n_nodes", f"must be at least 1, found {n_nodes}"))
+    taken = Problem(INTERCEPT, "is a term of its own and cannot name a covariate")
+    problems = [taken] if INTERCEPT in people.columns else []
+    if n_nodes is not None and not (n_nodes >= 1 and n_nodes % 1 == 0 and site is not None):
+        problems.append(Problem("n_nodes", f"must be a whole number from 1, and goes with a site, found {n_nodes}"))
     if link not in kernels.LINKS:
         problems.append(Problem("link", f"must be one of {', '.join(kernels.LINKS)}, found {link}"))
     if penalty not in get_args(Penalty):

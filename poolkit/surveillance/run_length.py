@@ -3,7 +3,7 @@
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,11 +107,15 @@ def mean_run_length(
         problems.append(Problem("limit", f"must be above 0, found {limit:g}"))
     if method == "cusum":
         problems += [] if expected is not None else [Problem("expected", "must be given for a cusum of counts")]
-        if expected is not None and not expected > 0.0:
+        if expected is not None and not 0.0 < expected < np.inf:
             problems.append(Problem("expected", f"must be above 0, found {expected:g}"))
+        if not reference >= 0.0:
+            problems.append(Problem("reference", f"must be at least 0, found {reference:g}"))
+        if transform not in get_args(Transform):
+            problems.append(Problem("transform", f"must be standard or rossi, found {transform}"))
     else:
         problems += chart_problems(share, tested, odds_ratio, weight)
-    if true is not None and not (true >= 0.0 and (method == "cusum" or true <= 1.0)):
+    if true is not None and not (0.0 <= true < np.inf and (method == "cusum" or true <= 1.0)):
         problems.append(Problem("true", f"must be a count or a share, found {true:g}"))
     if problems:
         raise DesignError("not a chart", problems)
@@ -131,8 +135,8 @@ def chart_problems(share: float | None, tested: int | None, odds_ratio: float, w
     problems = []
     if share is None or not 0.0 < share < 1.0:
         problems.append(Problem("share", f"must be between 0 and 1, found {share}"))
-    if tested is None or tested < 1:
-        problems.append(Problem("tested", f"must be at least 1, found {tested}"))
+    if tested is None or not (tested >= 1 and tested % 1 == 0):
+        problems.append(Problem("tested", f"must be a whole number from 1, found {tested}"))
     if not odds_ratio > 1.0:
         problems.append(Problem("odds_ratio", f"must be above 1, found {odds_ratio:g}"))
     if not 0.0 < weight <= 1.0:
@@ -154,7 +158,9 @@ def reference_share(share: float, odds_ratio: float) -> float:
 
 
 def _of_counts(expected: float, true: float, reference: float, transform: Transform) -> Scores:
-    counts = np.arange(int(stats.poisson.isf(_LEFT_OUT, true)) + 2, dtype=np.float64)
+    # Of many a day only those about the mean happen: all from 0 on would not fit into memory.
+    least = max(int(stats.poisson.ppf(_LEFT_OUT, true)) - 1, 0)
+    counts = np.arange(least, int(stats.poisson.isf(_LEFT_OUT, true)) + 2, dtype=np.float64)
     weights = stats.poisson.pmf(counts, true)
     if transform == "rossi":
         return Scores(score_of(counts, expected, transform) - reference, weights, 0.0)

@@ -322,9 +322,15 @@ def test_what_is_no_plan_is_said_at_once():
 def test_what_are_no_nested_pools():
     with pytest.raises(DesignError) as error:
         nested_pools([4, 0], [3, 1])
-    assert "stage 1: its groups must hold at least 1, found 0" in str(error.value)
+    assert "stage 1: its groups must hold whole samples, at least 1, found [4, 0]" in str(error.value)
     with pytest.raises(DesignError, match="stage 2: its groups must lie inside those of the stage before"):
         nested_pools([4, 4], [3, 3, 2])
     with pytest.raises(DesignError, match="there must be at least one"):
         nested_pools()
     assert nested_pools([4, 4], [2, 2]).members.tolist() == [*range(8), *range(4)]
+
+
+def test_groups_are_whole():
+    with pytest.raises(DesignError) as error:
+        nested_pools([4.5], 2)
+    assert [problem.where for problem in error.value.problems] == ["stage 1", "stage 2"]

@@ -130,7 +130,15 @@ def test_no_best_size_without_a_prevalence():
         for wrong in (0.0, -1.0, 1.1, float("nan")):
             with pytest.raises(poolkit.DesignError, match="prevalence: must be above 0 and at most 1, found"):
                 of(wrong)
-    with pytest.raises(poolkit.DesignError, match="max_stages: must be at least 1, found 0"):
+    with pytest.raises(poolkit.DesignError, match="max_stages: must be a whole number from 1, found 0"):
         best_hierarchical(0.1, max_stages=0)
-    with pytest.raises(poolkit.DesignError, match="max_pool: must be at least 1, found 0"):
+    with pytest.raises(poolkit.DesignError, match="max_pool: must be a whole number from 1, found 0"):
         best_partitions(0.1, max_pool=0)
+
+
+def test_all_that_a_best_size_lacks_is_named():
+    with pytest.raises(poolkit.DesignError) as refused:
+        best_hierarchical(0.0, max_stages=2.5, max_pool=0)
+    assert [each.where for each in refused.value.problems] == ["prevalence", "max_pool", "max_stages"]
+    with pytest.raises(poolkit.DesignError, match="n_partitions: must be a whole number from 1, found 0"):
+        best_partitions(0.01, n_partitions=0)

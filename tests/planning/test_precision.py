@@ -153,7 +153,7 @@ def test_a_sensitivity_that_falls_makes_pools_smaller():
         (lambda: pools_for_test(0.1, hypothesis=0.1), ["hypothesis"]),
         (lambda: power_of_pools(0.1, hypothesis=0.0, n_pools=0), ["hypothesis", "n_pools"]),
         (lambda: pool_sizes(0.0, n_pools=0), ["prevalence", "n_pools"]),
-        (lambda: pool_sizes(0.1, n_pools=5, max_pool=0), ["pool_size"]),
+        (lambda: pool_sizes(0.1, n_pools=5, max_pool=0), ["max_pool"]),
     ],
 )
 def test_what_is_refused(call, where):
@@ -169,3 +169,33 @@ def test_plots():
     frame = power_of_pools([0.01, 0.03, 0.05], hypothesis=0.1, n_pools=24, pool_size=7)
     ax = plot_power_of_pools(frame)
     assert ax.lines[0].get_ydata() == pytest.approx(100.0 * frame["power"].to_numpy())
+
+
+@pytest.mark.parametrize("size", [5.5, "5", [10, 2.5], [True]])
+def test_sizes_are_whole(size):
+    with pytest.raises(DesignError, match="pool_size: must be whole numbers"):
+        pools_for_freedom(0.01, pool_size=size)
+
+
+def test_no_answer_rests_on_an_interval_without_width():
+    """Of one pool Wald's interval is 0 to 0 where it does not react: as narrow as one likes, and without any other."""
+    for plan in (
+        lambda: pools_for_precision(0.01, half_width=0.005, method="wald"),
+        lambda: pools_for_test(0.001, hypothesis=0.0012, method="wald"),
+    ):
+        with pytest.raises(DesignError, match="method: wald is a point where no pool reacts"):
+            plan()
+
+
+def test_one_size_and_whole_pools():
+    with pytest.raises(DesignError) as caught:
+        power_of_pools(0.01, hypothesis=0.1, n_pools=10.5, pool_size=[5, 10])
+    assert {problem.where for problem in caught.value.problems} == {"pool_size", "n_pools"}
+    with pytest.raises(DesignError) as caught:
+        pool_sizes(0.05, n_pools=0, max_pool=0)
+    assert {problem.where for problem in caught.value.problems} == {"max_pool", "n_pools"}
+
+
+def test_freedom_by_pools_that_all_react():
+    found = pools_for_freedom(0.999, pool_size=1_000_000)
+    assert found[["pools", "confidence"]].to_numpy().tolist() == [[1, pytest.approx(1.0)]]

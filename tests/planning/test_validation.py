@@ -214,3 +214,52 @@ def test_what_is_refused(call, where):
     with pytest.raises(DesignError) as caught:
         call()
     assert [problem.where for problem in caught.value.problems] == where
+
+
+def test_studies_as_laboratories_write_them():
+    study = {
+        "expected": ["positive"] * 2 + ["negative"] * 2,
+        "call": ["reactive", "positive", "negative", "invalid"],
+        "single_ct_cycles": ["30.0", "31", None, None],
+        "pool_ct_cycles": [31.5, 33.0, None, None],
+        "site": ["a", "b", None, None],
+    }
+    found = evaluate_validation(study).set_index("rule")["found"]
+    assert found["positive agreement"] == 1.0
+    assert found["mean shift (cycles)"] == pytest.approx(1.75)
+    with pytest.raises(DesignError) as caught:
+        evaluate_validation(study | {"pool_ct_cycles": [31.5, "late", None, None], "site": ["a", None, None, None]})
+    assert [(each.where, each.rows) for each in caught.value.problems] == [("pool_ct_cycles", (1,)), ("site", (1,))]
+    with pytest.raises(DesignError, match="table: must be a table or a mapping of columns, found NoneType"):
+        evaluate_validation(None)
+    with pytest.raises(DesignError, match="lod_ct: must be a number, found nan"):
+        evaluate_validation(study, lod_ct=float("nan"))
+
+
+def test_days_are_those_of_the_place():
+    days = {"samples": [1000, 1000, 1000], "positive": [20, 12, 8]}
+    there = pd.date_range("2021-01-01T00:30", periods=3, tz="Asia/Shanghai")
+    found = reassess({"day": there, **days}, single_positivity=0.02)
+    assert found["action"].tolist() == reassess({"day": [1, 2, 3], **days}, single_positivity=0.02)["action"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"day": ["monday", "tuesday", "friday"]}, ["day"]),
+        ({"positive": [20.5, 1, 8], "samples": [1000, -1, 1000]}, ["samples", "positive"]),
+        ({"positive": ["many", 1, 8]}, ["positive"]),
+        ({"day": [1, None, 3]}, ["day"]),
+    ],
+)
+def test_days_that_are_none(changed, where):
+    days = {"day": [1, 2, 3], "samples": [1000] * 3, "positive": [20, 12, 8]}
+    with pytest.raises(DesignError) as caught:
+        reassess(days | changed, single_positivity=0.02)
+    assert [problem.where for problem in caught.value.problems] == where
+
+
+def test_counts_of_a_decision_are_whole():
+    with pytest.raises(DesignError) as caught:
+        decide_pool_size(8.5, of=10, n_tested=100.5, pool_size=4.5)
+    assert [problem.where for problem in caught.value.problems] == ["found", "n_tested", "pool_size"]

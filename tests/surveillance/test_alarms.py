@@ -157,7 +157,7 @@ def test_estimated_share_and_limit(method):
 )
 def test_pools_at_the_limits(method, positive, tested):
     table = pd.DataFrame({"positive": positive, "tested": tested})
-    found = alarm(table, method=method, alpha=0.01 if method.startswith("ears") else None, limit=3.0)
+    found = alarm(table, method=method, **({"alpha": 0.01} if method.startswith("ears") else {"limit": 3.0}))
     if len(set(positive)) == 1:
         assert not found["alarm"].any()
     told = found["statistic"].dropna()
@@ -192,8 +192,8 @@ def test_days_not_reported_are_in_no_baseline():
     found = alarm(gap, method="ears-c1")
     assert found["upper"].iloc[-1] == pytest.approx(twin.ears([4, 6, 5, 3, 7, 5, 6, 20], 7, 0, 3, 0.5)[-1][1])
     assert alarmed(found) == [10]
-    for method in ("cusum", "ears-c3"):
-        assert not alarm(gap, method=method, limit=5.0)["alarm"][[2, 6]].any()
+    for asked in ({"method": "cusum", "limit": 5.0}, {"method": "ears-c3"}):
+        assert not alarm(gap, **asked)["alarm"][[2, 6]].any()
     missing = POOLS.assign(tested=POOLS["tested"].astype(float).where(POOLS.index != 13))
     assert not alarm(missing, method="ewma", share=0.03, limit=3.0)["alarm"].iloc[-1]
 
@@ -276,13 +276,13 @@ def test_names_all_that_is_wrong():
         alarm([1, 2, 3], method="ewma")
     with pytest.raises(DesignError, match="cusum of pools needs"):
         alarm(POOLS, method="cusum")
-    with pytest.raises(DesignError, match="alpha: is for ears-c1 and ears-c2"):
+    with pytest.raises(DesignError, match="alpha: is not for ears-c3, but for ears-c1, ears-c2"):
         alarm([1, 2], method="ears-c3", alpha=0.01)
     with pytest.raises(DesignError, match=r"positive: must not be more than tested \(rows 1\)"):
         alarm(pd.DataFrame({"positive": [1, 2], "tested": [1, 1]}), method="ewma")
     with pytest.raises(DesignError, match="count: missing"):
         alarm(pd.DataFrame({"cases": [1]}))
-    with pytest.raises(DesignError, match="day: must be dates or whole numbers"):
+    with pytest.raises(DesignError, match="day: must be dates, such as 2021-01-31, or whole numbers"):
         alarm(pd.DataFrame({"day": ["soon"], "count": [1]}))
     with pytest.raises(DesignError) as refused:
         mean_run_length(method="cusum", limit=0.0, true=-1.0)
@@ -290,6 +290,66 @@ def test_names_all_that_is_wrong():
     with pytest.raises(DesignError) as refused:
         mean_run_length(method="ewma", limit=3.0, true=2.0, weight=2.0)
     assert {problem.where for problem in refused.value.problems} == {"share", "tested", "true", "weight"}
+
+
+def test_options_of_other_methods_are_refused():
+    counts = [4, 6, 5, 3, 7, 5, 6, 4, 5, 8]
+    with pytest.raises(DesignError) as refused:
+        alarm(counts, method="cusum", alpha=0.01, threshold=3.0, share=0.1)
+    assert {each.where for each in refused.value.problems} == {"alpha", "threshold", "share"}
+    with pytest.raises(DesignError, match="threshold: give either it or alpha"):
+        alarm(counts, alpha=0.01, threshold=2.0)
+    with pytest.raises(DesignError, match=r"baseline: must be whole days, found 7.5"):
+        alarm(counts, baseline=7.5)
+    with pytest.raises(DesignError, match=r"count: must be whole and not negative \(rows 1\)"):
+        alarm([1, np.inf, 2])
+
+
+def test_days_are_those_of_the_place():
+    dates = pd.date_range("2021-01-01", periods=40)
+    counts = np.where(dates.day_of_week >= 5, 30, 5)
+    there = pd.DataFrame({"day": dates.tz_localize("Asia/Shanghai"), "count": counts})
+    # In Greenwich these midnights are the day before, and Saturdays would be Fridays.
+    found = alarm(there, alike="weekends", baseline=4)
+    assert not found["alarm"].any()
+    assert found["expected"].dropna().isin([5.0, 30.0]).all()
+    series = pd.Series(counts, index=dates)
+    assert alarm(series, alike="weekends", baseline=4)["expected"].equals(found["expected"])
+    assert alarm(series)["day"].tolist() == dates.tolist()
+
+
+@pytest.mark.parametrize(
+    ("days", "message"),
+    [
+        ([1.0, 2.5, 3.0], r"day: must be dates or whole numbers \(rows 1\)"),
+        (pd.array([1, None, 3], dtype="Int64"), r"day: must not be missing \(rows 1\)"),
+        ([pd.Timestamp("2021-01-01"), None, pd.Timestamp("2021-01-03")], r"day: must not be missing \(rows 1\)"),
+        (["1/2/2021", "2/2/2021", "3/2/2021"], "day: must be dates, such as 2021-01-31"),
+        ([True, False, True], r"day: must be dates or whole numbers \(rows 0, 1, 2\)"),
+    ],
+)
+def test_days_that_are_none(days, message):
+    with pytest.raises(DesignError, match=message):
+        alarm(pd.DataFrame({"day": days, "count": [1, 2, 3]}))
+
+
+def test_takes_a_mapping_and_days_as_floats():
+    counts = [4, 6, 5, 3, 7, 5, 6, 4, 5, 8]
+    found = alarm({"day": np.arange(10.0), "count": counts})
+    assert found["upper"].equals(alarm(counts)["upper"])
+
+
+def test_run_length_of_very_many_a_day():
+    # As good as normal: a one-sided cusum of normal scores with k = 0.5 and h = 5 runs for 930 days.
+    assert mean_run_length(method="cusum", limit=5.0, expected=1e6) == pytest.approx(930.0, rel=0.02)
+
+
+def test_run_length_refuses_what_is_no_chart():
+    with pytest.raises(DesignError) as refused:
+        mean_run_length(method="cusum", limit=5.0, expected=2.0, reference=-3.0, transform="root")
+    assert {each.where for each in refused.value.problems} == {"reference", "transform"}
+    with pytest.raises(DesignError, match=r"tested: must be a whole number from 1, found 10\.5"):
+        mean_run_length(method="ewma", limit=3.0, share=0.1, tested=10.5)
 
 
 def test_plots():

@@ -82,6 +82,15 @@ def test_what_is_refused():
         coverage({"pool_size": [5], "tested": [0]})
 
 
+def test_one_prevalence_and_none_to_draw():
+    found = coverage({"pool_size": [10], "tested": [20]}, prevalence=0.0)
+    assert found["coverage"].tolist() == [1.0]
+    with pytest.raises(DesignError, match="frame: must hold a prevalence above 0"):
+        plot_coverage(found)
+    with pytest.raises(DesignError, match="method: name at least one"):
+        coverage({"pool_size": [10], "tested": [20]}, method=[])
+
+
 def test_plot():
     frame = coverage({"pool_size": [10], "tested": [20]}, method=["blaker", "wald"])
     ax = plot_coverage(frame)

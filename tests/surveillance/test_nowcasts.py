@@ -149,3 +149,34 @@ def test_plot():
     tops = [bar.get_y() + bar.get_height() for bar in mine.patches[12:]]
     assert tops == pytest.approx(found["expected"].tolist())
     pyplot.close("all")
+
+
+def test_days_are_those_of_the_place():
+    sampled = ["2021-01-01T00:30", "2021-01-02T23:00", "2021-01-02T06:00"]
+    reported = ["2021-01-02T01:00", "2021-01-03T02:00", None]
+    rows = {"positive": [1, 1, None]}
+    plain = {name: pd.to_datetime(pd.Series(each)) for name, each in (("sampled", sampled), ("reported", reported))}
+    there = {name: column.dt.tz_localize("Asia/Shanghai") for name, column in plain.items()}
+    found = nowcast(pd.DataFrame(there | rows), as_of="2021-01-03")
+    assert found["day"].dt.strftime("%m-%d").tolist() == ["01-01", "01-02", "01-03"]
+    assert found.equals(nowcast(pd.DataFrame(plain | rows), as_of="2021-01-03"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"as_of": "2021-01-03"}, "as_of: must be dates as the days of the samples are"),
+        ({"as_of": None}, "as_of: must be a day"),
+        ({"as_of": "soon"}, "as_of: must be dates, such as 2021-01-31"),
+        ({"as_of": 3, "max_delay": -1}, "max_delay: must be whole days, found -1"),
+    ],
+)
+def test_refuses_days_that_do_not_go_together(asked, message):
+    with pytest.raises(DesignError, match=message):
+        nowcast({"sampled": [1, 2], "reported": [1, 3]}, **asked)
+
+
+def test_parts_of_days_are_refused():
+    with pytest.raises(DesignError) as refused:
+        nowcast({"sampled": [1.5, 2.0], "reported": [2.0, 2.5]}, as_of=3)
+    assert [(each.where, each.rows) for each in refused.value.problems] == [("sampled", (0,)), ("reported", (1,))]

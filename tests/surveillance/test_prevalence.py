@@ -389,6 +389,28 @@ def test_methods_of_one_size_are_said():
     assert {method for method in METHODS if f"*{method}*" in poolkit.prevalence.__doc__} == set(METHODS)
 
 
+@pytest.mark.parametrize("positive", [0, 2, 4, 50, 92, 98, 100])
+@pytest.mark.parametrize(
+    ("method", "sizes"),
+    [*((method, (10,)) for method in METHODS), *((method, (10, 4)) for method in METHODS if method not in ONE_SIZE)],
+)
+def test_an_interval_holds_its_estimate_where_the_test_errs(method, sizes, positive):
+    pools = [(size, 100 // len(sizes), positive // len(sizes)) for size in sizes]
+    found = one(pools, method=method, estimator="mle", sensitivity=0.9, specificity=0.95)
+    assert found["lower"] <= found["prevalence"] <= found["upper"]
+
+
+def test_a_group_is_named_once():
+    pools = {"week": [1], **table([(10, 100, 3)])}
+    with pytest.raises(DesignError, match="week: is named twice"):
+        prevalence(pools, group=["week", "week"])
+
+
+def test_plot_of_no_group():
+    empty = pd.DataFrame({"week": [], "pool_size": [], "tested": [], "positive": []}).astype(int)
+    assert plot_prevalence(prevalence(empty, group="week")).get_yticks().size == 0
+
+
 def test_plot():
     pools = {"pool_size": [10, 10], "tested": [100, 50], "positive": [3, 4], "week": ["W1", "W2"]}
     found = prevalence(pools, group="week")

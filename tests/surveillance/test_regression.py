@@ -342,6 +342,27 @@ def test_names_all_that_is_wrong():
         coefficients(probit, exponentiated=True)
 
 
+def test_predicts_from_levels_that_were_seen():
+    pools, people, _ = drawn(200, 5, PERFECT, 3)
+    found = regress(pools, people.assign(clinic=np.where(np.arange(200) // 5 % 2, "north", "south")), penalty="firth")
+    row = people.head(1).to_dict("list")
+    assert len(found.predict(row | {"clinic": ["south"]})) == 1
+    with pytest.raises(DesignError, match=r"clinic: must be one of north, south \(rows 0\)"):
+        found.predict(row | {"clinic": ["west"]})
+    with pytest.raises(DesignError, match="x: must be numbers, found"):
+        found.predict(row | {"clinic": ["north"], "x": ["far"]})
+
+
+def test_refuses_what_would_be_lost():
+    pools, people, _ = drawn(40, 5, PERFECT, 3)
+    with pytest.raises(DesignError) as refused:
+        regress(pools, people.assign(intercept=1.5), n_nodes=3)
+    assert [problem.where for problem in refused.value.problems] == ["intercept", "n_nodes"]
+    calls = pools["call"].astype("Int64").where(pools.index != 3)
+    with pytest.raises(DesignError, match=r"pools.call: must be reactive or negative \(rows 3\)"):
+        regress(pools.assign(call=calls), people)
+
+
 def test_plot():
     pools, people, _ = drawn(400, 5, PERFECT, 3)
     found = regress(pools, people)

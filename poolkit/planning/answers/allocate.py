@@ -143,7 +143,7 @@ def allocate(
     problems: list[Problem] = []
     supposed = assumed(_SUPPOSED, values, problems)
     place = {} if minutes is not None else {"x_km": True, "y_km": True}
-    is_timed = "hour" in getattr(sites, "columns", getattr(sites, "column_names", sites))
+    is_timed = sites is not None and "hour" in getattr(sites, "columns", getattr(sites, "column_names", sites))
     asked = frame_of(sites, "sites", {"site": False, "tubes": True} | place, problems, key="site", many=is_timed)
     given = frame_of(labs, "labs", {"lab": False, "tubes_per_hour": True} | place, problems, key="lab")
     sampled = whole(asked, "sites", "hour", problems) if "hour" in asked else np.zeros(len(asked), np.int64)

@@ -1,5 +1,6 @@
 """What a day of people asks of the laboratory: pools, retests and wells, by prevalence and pool size."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,10 +79,16 @@ def refuse_demand(problems: list[Problem], *, people: float, pool_size: int, pre
     """Add what is wrong with the people, the pool size and the prevalence to the problems."""
     if not 0.0 < people < float("inf"):
         problems.append(Problem("people", f"must be above 0, found {people:g}"))
-    if pool_size < 1:
-        problems.append(Problem("pool_size", f"must be at least 1, found {pool_size}"))
+    if not (pool_size >= 1 and pool_size % 1 == 0):
+        problems.append(Problem("pool_size", f"must be at least 1, and whole, found {pool_size}"))
     if not 0.0 <= prevalence <= 1.0:
         problems.append(Problem("prevalence", f"must be from 0 to 1, found {prevalence:g}"))
+
+
+def whole_sizes(problems: list[Problem], sizes: Sequence[int]) -> None:
+    """Add to the problems that pool sizes are none, or that one of them is no number of samples."""
+    if not len(sizes) or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
+        problems.append(Problem("sizes", f"must be whole numbers from 1, at least one, found {tuple(sizes)}"))
 
 
 def hours_of(within: str | float, problems: list[Problem]) -> float:

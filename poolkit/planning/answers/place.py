@@ -118,8 +118,10 @@ def place(
     fixed = pd.DataFrame({"lab": [], **{column: [] for column in columns}})
     if labs is not None:
         fixed = frame_of(labs, "labs", {"lab": False} | columns, problems, key="lab")
-    if not 0 <= n_mobile <= max(len(open_to), 1):
+    if not (0 <= n_mobile <= max(len(open_to), 1) and n_mobile % 1 == 0):
         problems.append(Problem("n_mobile", f"must be from 0 to {len(open_to)} places, found {n_mobile}"))
+    if asked.empty and not problems:
+        problems.append(Problem("sites", "must hold at least one"))
     if hours < 1:
         problems.append(Problem("hours", f"must be at least 1, found {hours}"))
     if not 0.0 <= gap < 1.0:

@@ -192,8 +192,8 @@ def supplies(
     people = _people(people_per_hour, hours, problems)
     refuse_demand(problems, people=1.0, pool_size=pool_size, prevalence=prevalence)
     names = [item.name for item in items]
-    if len(set(names)) < len(names):
-        problems.append(Problem("items", "a name stands twice"))
+    if not names or len(set(names)) < len(names):
+        problems.append(Problem("items", "a name stands twice" if names else "must hold at least one"))
     stock, deliveries = stock or {}, deliveries or {}
     for what, given in (("stock", stock), ("deliveries", deliveries)):
         unknown = [name for name in given if name not in names]
@@ -230,8 +230,9 @@ def _people(
     each = np.atleast_1d(np.asarray(people_per_hour, np.float64))
     if hours is None and np.ndim(people_per_hour) == 0:
         problems.append(Problem("hours", "say for how many hours, or give people hour by hour"))
-    if hours is not None and hours < 1:
-        problems.append(Problem("hours", f"must be at least 1, found {hours}"))
+    if hours is not None and not (hours >= 1 and hours % 1 == 0):
+        problems.append(Problem("hours", f"must be whole, at least 1, found {hours}"))
+        hours = None
     if not each.size or not (np.isfinite(each) & (each >= 0.0)).all():
         problems.append(Problem("people_per_hour", "must be numbers of at least 0"))
         return np.zeros(1)

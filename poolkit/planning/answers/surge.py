@@ -12,7 +12,7 @@ from poolkit.assays import Assay
 from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.answers.assumptions import Assumption, as_frame
-from poolkit.planning.answers.demand import reacting, refuse_demand, wells_per_person
+from poolkit.planning.answers.demand import reacting, refuse_demand, wells_per_person, whole_sizes
 from poolkit.planning.scenarios.tables import norm
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def surge(
     if wrong.size:
         rows = tuple(int(row) for row in wrong)
         problems.append(Problem("prevalences", "must be above 0 and at most 1", rows))
-    if not sizes or min(sizes) < 1:
-        problems.append(Problem("sizes", f"must be at least 1, found {tuple(sizes)}"))
+    whole_sizes(problems, sizes)
     if wells is not None and not wells > 0.0:
         problems.append(Problem("wells", f"must be above 0, found {wells:g}"))
     if problems:

@@ -11,7 +11,7 @@ from poolkit.assays import Assay
 from poolkit.drawing import GREY, SKY, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
 from poolkit.planning.answers.assumptions import Assumption, as_frame, assumed
-from poolkit.planning.answers.demand import demand, found_share, reacting, refuse_demand
+from poolkit.planning.answers.demand import demand, found_share, reacting, refuse_demand, whole_sizes
 from poolkit.planning.answers.required import lab_stages, required
 
 if TYPE_CHECKING:
@@ -110,9 +110,8 @@ def pool_size_tradeoff(
     assay = assay or Assay()
     problems: list[Problem] = []
     supposed = assumed(_SUPPOSED, values, problems)
-    refuse_demand(problems, people=people, pool_size=min(sizes, default=1), prevalence=prevalence)
-    if not sizes:
-        problems.append(Problem("sizes", "must not be empty"))
+    refuse_demand(problems, people=people, pool_size=1, prevalence=prevalence)
+    whole_sizes(problems, sizes)
     value = {name: each.value for name, each in supposed.items()}
     stages = lab_stages(value)
     known = [stage.resource for stage in stages]

@@ -69,3 +69,12 @@ def test_out_of_time_nothing_is_proven():
     hurried = place(sites, places, n_mobile=9, seconds=1e-9)
     assert hurried.gap > 0.0
     assert hurried.places["chosen"].sum() <= 9
+
+
+def test_nothing_to_place_for():
+    places = {"lab": ["p", "q"], "tubes_per_hour": [20, 20], "x_km": [0.0, 5.0], "y_km": [0.0, 0.0]}
+    nobody = {"site": [], "tubes": [], "x_km": [], "y_km": []}
+    with pytest.raises(DesignError, match="sites: must hold at least one"):
+        place(nobody, places, n_mobile=1)
+    with pytest.raises(DesignError, match=r"n_mobile: must be from 0 to 2 places, found 1\.5"):
+        place(places | {"site": ["a", "b"], "tubes": [1, 2]}, places, n_mobile=1.5)

@@ -123,3 +123,9 @@ def test_staff_by_hand():
     assert roles.loc["laboratory staff", "shifts"] == 3
     with pytest.raises(DesignError, match="must be at most 24"):
         staff(1000, values={"sampling_hours": 30})
+
+
+def test_whole_hours_of_something():
+    with pytest.raises(DesignError) as refused:
+        supplies(1000, hours=24.5, items=())
+    assert [each.where for each in refused.value.problems] == ["hours", "items"]

@@ -125,3 +125,12 @@ def test_pictures():
     assert plot_surge(surge([0.1, 0.2], pool_size=4)).get_xlim() == pytest.approx((10.0, 20.0))
     assert len(plot_pool_size_tradeoff(pool_size_tradeoff(0.01)).patches) == 9
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("sizes", [[2.5], ["10"], [], [5, 0]])
+def test_sizes_are_numbers_of_samples(sizes):
+    for answer in (lambda: surge([0.01], sizes=sizes), lambda: pool_size_tradeoff(0.01, sizes=sizes)):
+        with pytest.raises(DesignError, match="sizes: must be whole numbers from 1, at least one"):
+            answer()
+    with pytest.raises(DesignError, match=r"pool_size: must be at least 1, and whole, found 2\.5"):
+        surge([0.01], pool_size=2.5)
