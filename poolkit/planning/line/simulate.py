@@ -237,7 +237,8 @@ def simulate_lines(lines: Sequence[Line], *, seed: int, replications: int = 1) -
 
     Lines are shared out to threads: a row is that of `simulate_line` to the last bit, whatever their number. What a run
     does in Python, where threads wait for each other, takes about 0.7 ms; its loops, where they do not, take longer
-    from some thousand people on. A process for each processor would need longer to start than it saves.
+    from some thousand people on. Processes of their own would take some seconds to start, more than they save on a
+    thousand runs of ten thousand people.
 
     References
     ----------
