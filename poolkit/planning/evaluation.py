@@ -1,16 +1,15 @@
 """What a validation study and the days after it say: whether pooling holds, is re-assessed, or stops."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from poolkit.errors import DesignError, Problem
 from poolkit.kernels import intervals
 from poolkit.kernels.intervals import Asked
+from poolkit.planning.frames import frame_of
 from poolkit.planning.validation import ValidationRules, least
 
 Floats = NDArray[np.float64]
@@ -114,22 +113,6 @@ def _share(
     return rule, k / n, np.nan if limit is None else limit, passed, float(low), float(high)
 
 
-def _table(data: Any, title: str) -> pd.DataFrame:
-    try:
-        if isinstance(data, pd.DataFrame):
-            return data.reset_index(drop=True)
-        if isinstance(data, Mapping):
-            return pd.DataFrame(dict(data)).reset_index(drop=True)
-        if hasattr(data, "__arrow_c_stream__"):
-            found: pd.DataFrame = pa.table(data).to_pandas()
-            return found
-    except ValueError as reason:
-        raise DesignError(title, [Problem("table", f"is none: {reason}")]) from reason
-    raise DesignError(
-        title, [Problem("table", f"must be a table or a mapping of columns, found {type(data).__name__}")]
-    )
-
-
 def _floats(column: "pd.Series[Any]", name: str, problems: list[Problem]) -> Floats:
     """Return numbers, NaN where there is none; text that is no number is a problem."""
     values = np.asarray(pd.to_numeric(column.astype(object), errors="coerce").to_numpy(np.float64, na_value=np.nan))
@@ -139,7 +122,7 @@ def _floats(column: "pd.Series[Any]", name: str, problems: list[Problem]) -> Flo
 
 
 def _study(data: Any) -> pd.DataFrame:
-    table = _table(data, "not a validation study")
+    table = frame_of(data, "not a validation study")
     needed = ("expected", "call", "single_ct_cycles", "pool_ct_cycles")
     problems = [Problem(name, "missing") for name in needed if name not in table]
     if "call" in table:
@@ -210,7 +193,7 @@ def reassess(
     [[0.02, 'continue'], [0.016, 'reassess'], [0.0133, 'reassess']]
     """
     rules = rules or ValidationRules.named()
-    table = _table(days, "no days of pooled testing")
+    table = frame_of(days, "no days of pooled testing")
     problems = [Problem(name, "missing") for name in _DAYS if name not in table]
     if (single_positivity is None) == (initial_positivity is None):
         problems.append(Problem("single_positivity", "give either the positivity of single tests or the initial one"))

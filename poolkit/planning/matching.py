@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from poolkit.drawing import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, axes_for
 from poolkit.errors import DesignError, Problem
+from poolkit.planning.frames import frame_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,17 +19,18 @@ Floats = NDArray[np.float64]
 
 # A count that is told in round numbers may stand a little above the one before it.
 _SLACK = 1e-9
+_TITLE = "not cumulative curves"
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, GREY)
 
 
-def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd.DataFrame:
+def matching(curves: Any, *, stages: Sequence[str] | None = None) -> pd.DataFrame:
     """Return how well the stages match, hour by hour: degree, backlog and lag of each.
 
     Parameters
     ----------
     curves
-        One row a moment: ``hour``, increasing, and for each stage how many persons had passed it by then; missing
-        where that is not known. An observed trace or a simulated run.
+        Table with one row a moment: ``hour``, increasing, and for each stage how many persons had passed it by then;
+        missing where that is not known. An observed trace or a simulated run.
     stages
         The columns of the stages, in the order in which a person passes them; all columns of numbers but ``hour``
         where not given.
@@ -67,6 +69,7 @@ def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd
     >>> matching(trace.curves())[["hour", "degree", "backlog", "lag_hours"]].round(3).head(2).values.tolist()
     [[0.0, 0.363, 3567943.0, 22.592], [35.5, 0.769, 2300000.0, 21.077]]
     """
+    curves = frame_of(curves, _TITLE)
     named = _stages(curves, stages)
     hours = curves["hour"].to_numpy(np.float64)
     known = {stage: _known(hours, curves[stage].to_numpy(np.float64)) for stage in named}
@@ -93,9 +96,7 @@ def matching(curves: pd.DataFrame, *, stages: Sequence[str] | None = None) -> pd
     return pd.concat(parts, ignore_index=True)
 
 
-def match_stages(
-    curves: pd.DataFrame, *, stages: Sequence[str] | None = None, least_share: float = 0.05
-) -> pd.DataFrame:
+def match_stages(curves: Any, *, stages: Sequence[str] | None = None, least_share: float = 0.05) -> pd.DataFrame:
     """Return how well each stage matched the one before, and which was the worst and when.
 
     Parameters
@@ -191,10 +192,10 @@ def lag(hours: Floats, entered: Floats, at: Floats, left: Floats) -> Floats:
 
 
 def plot_matching(
-    curves: pd.DataFrame,
+    curves: Any,
     *,
     stages: Sequence[str] | None = None,
-    trace: pd.DataFrame | None = None,
+    trace: Any = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Draw the cumulative curves of the stages, with the largest backlog and the wait of who joins it.
@@ -228,6 +229,7 @@ def plot_matching(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('hours', 'million persons')
     """
+    curves = frame_of(curves, _TITLE)
     named = _stages(curves, stages)
     ax = axes_for(ax, width=8.5)
     highest = max(float(curves[stage].max()) for stage in named)
@@ -241,6 +243,7 @@ def plot_matching(
         marker = "o" if at.size < 10 else None
         ax.plot(at, passed / unit, color=colour_of[stage], marker=marker, markersize=5, linewidth=width, label=stage)
     if trace is not None:
+        trace = frame_of(trace, _TITLE)
         for n, stage in enumerate(_stages(trace, None)):
             at, passed = _known(trace["hour"].to_numpy(np.float64), trace[stage].to_numpy(np.float64))
             colour = colour_of.get(stage, _COLOURS[n % len(_COLOURS)])
@@ -318,6 +321,11 @@ def _stages(curves: pd.DataFrame, stages: Sequence[str] | None) -> list[str]:
         problems.append(Problem("stages", "each may be named only once"))
     if curves.empty:
         problems.append(Problem("curves", "must have at least one row"))
+    problems += [
+        Problem(name, f"must be numbers, found {curves[name].dtype}")
+        for name in ("hour", *stages)
+        if name in curves and not pd.api.types.is_numeric_dtype(curves[name])
+    ]
     if not problems:
         hours = curves["hour"].to_numpy(np.float64)
         if not np.isfinite(hours).all() or (np.diff(hours) <= 0.0).any():
@@ -329,7 +337,7 @@ def _stages(curves: pd.DataFrame, stages: Sequence[str] | None) -> list[str]:
             if more.any():
                 problems.append(Problem(after, f"must not be more than {before}", _rows(more)))
     if problems:
-        raise DesignError("not cumulative curves", problems)
+        raise DesignError(_TITLE, problems)
     return list(stages)
 
 

@@ -92,11 +92,12 @@ def sterrett(
     ]
     if not 1 <= risk.size <= _LARGEST:
         problems.append(Problem("risks", f"must be 1 to {_LARGEST}, found {risk.size}"))
-    wrong = np.flatnonzero(~((np.asarray(risks).ravel() >= 0.0) & (np.asarray(risks).ravel() <= 1.0)))
+    given_risks = np.asarray(risks, np.float64).ravel()
+    wrong = np.flatnonzero(~((given_risks >= 0.0) & (given_risks <= 1.0)))
     if wrong.size:
         problems.append(Problem("risks", "must be from 0 to 1", tuple(map(int, wrong))))
-    if n_repools is not None and n_repools < 0:
-        problems.append(Problem("n_repools", f"must be at least 0, found {n_repools}"))
+    if n_repools is not None and not (n_repools >= 0 and n_repools % 1 == 0):
+        problems.append(Problem("n_repools", f"must be whole, at least 0, found {n_repools}"))
     if problems:
         raise DesignError("not a plan", problems)
     if risk.size == 1:

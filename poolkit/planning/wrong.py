@@ -73,6 +73,8 @@ def wrong_prevalence(
     problems = [
         Problem("true", f"must be from 0 to 1, found {each:g}") for each in true or () if not 0.0 <= each <= 1.0
     ]
+    if true is not None and not len(true):
+        problems.append(Problem("true", "must hold at least one"))
     if problems:
         raise DesignError("not a plan", problems)
     limits = (max_pool, max_stages, max_rounds, 0.0, 0)

@@ -194,6 +194,8 @@ def test_a_wrong_prevalence_costs_something():
     given = wrong_prevalence(0.01, design="two-stage-16", true=[0.001, 0.2])
     assert given["design"].tolist() == ["two-stage-16"] * 2
     assert given["best_value"].tolist() == [choose(p).value for p in (0.001, 0.2)]
+    with pytest.raises(DesignError, match="true: must hold at least one"):
+        wrong_prevalence(0.01, true=[])
     with pytest.raises(DesignError, match="true: must be from 0 to 1, found 3"):
         wrong_prevalence(0.01, true=[3.0])
 

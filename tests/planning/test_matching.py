@@ -5,6 +5,7 @@ import math
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,3 +153,15 @@ def test_the_picture_shows_curves_gaps_and_a_trace():
     assert small is given
     assert small.get_ylabel() == "thousand persons"
     pyplot.close("all")
+
+
+def test_takes_whatever_is_a_table():
+    columns = {"hour": [0.0, 1.0, 2.0], "sampled": [0.0, 2.0, 4.0], "tested": [0.0, 1.0, 4.0]}
+    wanted = matching(pd.DataFrame(columns))
+    assert matching(columns).equals(wanted)
+    assert matching(pa.table(columns)).equals(wanted)
+    assert match_stages(pa.table(columns)).equals(match_stages(columns))
+    with pytest.raises(DesignError, match="table: must be a table or a mapping of columns, found NoneType"):
+        matching(None)
+    with pytest.raises(DesignError, match="hour: must be numbers, found"):
+        matching(columns | {"hour": ["0", "1", "2"]})

@@ -62,3 +62,9 @@ def test_bad_input_says_all():
         sterrett([0.1, 1.2], sensitivity=-1.0, specificity=2.0, n_repools=-1)
     with pytest.raises(DesignError, match="must be 1 to 200, found 0"):
         sterrett([])
+
+
+def test_missing_risks_and_half_pools():
+    with pytest.raises(DesignError) as refused:
+        sterrett([None, 0.1], n_repools=1.5)
+    assert [(each.where, each.rows) for each in refused.value.problems] == [("risks", (0,)), ("n_repools", ())]

@@ -389,13 +389,13 @@ def test_methods_of_one_size_are_said():
     assert {method for method in METHODS if f"*{method}*" in poolkit.prevalence.__doc__} == set(METHODS)
 
 
-@pytest.mark.parametrize("positive", [0, 2, 4, 50, 92, 98, 100])
+@pytest.mark.parametrize("positive", [0, 2, 20, 38, 40])
 @pytest.mark.parametrize(
     ("method", "sizes"),
     [*((method, (10,)) for method in METHODS), *((method, (10, 4)) for method in METHODS if method not in ONE_SIZE)],
 )
 def test_an_interval_holds_its_estimate_where_the_test_errs(method, sizes, positive):
-    pools = [(size, 100 // len(sizes), positive // len(sizes)) for size in sizes]
+    pools = [(size, 40 // len(sizes), positive // len(sizes)) for size in sizes]
     found = one(pools, method=method, estimator="mle", sensitivity=0.9, specificity=0.95)
     assert found["lower"] <= found["prevalence"] <= found["upper"]
 
