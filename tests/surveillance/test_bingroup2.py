@@ -179,3 +179,20 @@ def test_number_for_power(cases):
     found = pools_for_test(truth, power=given["power"], **options)
     assert found["pools"].tolist() == [first] == [64]
     assert found["power"].tolist() == pytest.approx([max(expected["powerit"])], rel=1e-10)
+
+
+def test_pooled_bin(cases):
+    """binGroup, before it: the estimate and Wald's interval; of the minimum infection rate the estimate only.
+
+    Its interval takes 12 in 10,000 to be a binomial count of samples, which positive pools are not.
+    """
+    told = {name: expected for name, _, expected in cases["binGroup::pooledBin"]}
+    assert len(told) == 2
+    few = pools([0, 0, 1, 2], [1, 5, 10, 50], [5, 5, 5, 5])
+    found = prevalence(few, estimator="mle", method="wald").iloc[0]
+    wanted = told["pooledBin_mle_wald"]
+    # R's root stops some 1e-12 away.
+    assert found["prevalence"] == pytest.approx(wanted["estimate"], rel=1e-10)
+    assert (found["lower"], found["upper"]) == (0.0, pytest.approx(wanted["upper"], rel=1e-10))
+    rate = prevalence(pools(12, 10, 1000), estimator="mir")["prevalence"].iloc[0]
+    assert rate == pytest.approx(told["pooledBin_mir_10in1"]["estimate"], rel=1e-12)
