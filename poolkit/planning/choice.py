@@ -224,17 +224,19 @@ def asked_of(
         problems.append(Problem("risks", "must be one a sample, from 0 to 1"))
     if aim not in OBJECTIVES:
         problems.append(Problem("objective", f"must be one of {', '.join(OBJECTIVES)}, found {aim}"))
+    most_rounds = max_stages if max_rounds is None else max_rounds
+    costs = (("cost_missed", cost_missed), ("cost_false", cost_false))
+    problems += [Problem(name, f"must be at least 0, found {value:g}") for name, value in costs if not value >= 0.0]
+    counts = [("max_pool", max_pool), ("max_stages", max_stages), ("seed", seed)]
+    counts += [] if max_rounds is None else [("max_rounds", max_rounds)]
     problems += [
-        Problem(name, f"must be at least {low}, found {value:g}")
-        for name, value, low in (
-            *(("cost_missed", cost_missed, 0), ("cost_false", cost_false, 0), ("seed", seed, 0)),
-            *(("max_pool", max_pool, 1), ("max_stages", max_stages, 1), ("max_rounds", max_rounds or 1, 1)),
-        )
-        if not value >= low
+        Problem(name, f"must be at least {int(name != 'seed')}, and whole, found {value:g}")
+        for name, value in counts
+        if not (value >= (name != "seed") and value % 1 == 0)
     ]
     if not 0.0 <= least <= 1.0:
         problems.append(Problem("min_sensitivity", f"must be from 0 to 1, found {least:g}"))
-    n_stages = min(max_stages, max_rounds or max_stages)
+    n_stages = min(max_stages, most_rounds)
     if risks is not None:
         max_pool = min(max_pool, given.size)
         steps = float(given.size) * max_pool * (max_pool**2 / 2.0) ** max(0, n_stages - 2)
@@ -248,7 +250,7 @@ def asked_of(
         raise DesignError("nothing to choose", problems)
     price = Price(cost_missed, cost_false) if aim == "cost" else Price(0.0, 0.0)
     sought = Sought(np.sort(given), risks is None, *assays, max_pool, least)
-    return Asked(sought, aim, price, n_stages, max_rounds or max_stages)
+    return Asked(sought, aim, price, n_stages, most_rounds)
 
 
 def value_of(found: Characteristics, asked: Asked) -> float:

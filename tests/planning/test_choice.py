@@ -222,10 +222,12 @@ def test_what_cannot_be_chosen_is_said_at_once():
         "  - prevalence: must be from 0 to 1, found 2\n"
         "  - objective: must be one of tests, tests_per_correct, cost, found best\n"
         "  - cost_false: must be at least 0, found -1\n"
-        "  - max_pool: must be at least 1, found 0\n"
-        "  - max_stages: must be at least 1, found 0\n"
+        "  - max_pool: must be at least 1, and whole, found 0\n"
+        "  - max_stages: must be at least 1, and whole, found 0\n"
         "  - min_sensitivity: must be from 0 to 1, found 2"
     )
+    with pytest.raises(DesignError, match=r"(?s)max_pool: .* whole, found 2.5.*max_rounds: .* found 0"):
+        choose(0.01, max_pool=2.5, max_rounds=0)  # type: ignore[arg-type]
     with pytest.raises(DesignError, match="give either a prevalence or risks"):
         choose()
     with pytest.raises(DesignError, match="9 stages and pools of 100 are too many to try them all"):

@@ -17,6 +17,8 @@ GRID = [
     ("array-3x3-master", 0.05, "retest"),
     ("hypercube-3-3", 0.03, "retest"),
     ("partitions-2x5", 0.04, "retest"),
+    ("kirkman-9x12", 0.05, "retest"),
+    ("sperner-15", 0.02, "retest"),
 ]
 ASSAY = Assay(((1, 0.98), (12, 0.86)), 0.97)
 
@@ -26,7 +28,7 @@ def decoded(design, n_blocks, prevalence, assay, seed):
     n = design.block * n_blocks
     layout = design.layout(n)
     stream = np.random.default_rng(seed)
-    infected = stream.random(n) < prevalence
+    infected = stream.random(n) < np.resize(prevalence, n)
     table = design.table(n)
     sizes = np.diff(layout.offsets)
     n_infected = np.add.reduceat(infected[layout.members].astype(np.int64), layout.offsets[:-1])
@@ -61,14 +63,16 @@ def within(found, name, part, whole, extra):
     assert gap <= 4.0 * np.hypot(error, extra.get(name, 0.0)) + 1e-9, (name, share, getattr(found, name), error)
 
 
+@pytest.mark.parametrize("risks", [False, True], ids=["one prevalence", "risks"])
 @pytest.mark.parametrize(("name", "prevalence", "unmatched"), GRID)
-def test_a_design_runs_as_it_is_planned(name, prevalence, unmatched, small):
+def test_a_design_runs_as_it_is_planned(name, prevalence, unmatched, risks, small):
     design = pk.design(name)
     n_blocks = (400 if small else 30_000) // design.block
-    tests, infected, called = decoded(design, n_blocks, prevalence, ASSAY, seed=5)
-    found = characteristics(
-        name, prevalence=prevalence, assay=ASSAY, unmatched=unmatched, n_drawn=2_000 if small else 40_000, seed=6
-    )
+    of_each = prevalence * np.linspace(0.2, 1.8, design.block) if risks else prevalence
+    tests, infected, called = decoded(design, n_blocks, of_each, ASSAY, seed=5)
+    given = {"risks": of_each} if risks else {"prevalence": prevalence}
+    n_drawn = 2_000 if small else 40_000
+    found = characteristics(name, **given, assay=ASSAY, unmatched=unmatched, n_drawn=n_drawn, seed=6)
     errors = found.standard_errors
     gap = abs(tests.mean() - found.expected_tests)
     assert gap <= 4.0 * np.hypot(tests.std(ddof=1) / n_blocks**0.5, errors.get("expected_tests", 0.0))

@@ -1,6 +1,8 @@
 """Alarms: the worked series, every chart against its slow twin, days that say nothing, limits that keep their word."""
 
+import tomllib
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +19,8 @@ from poolkit.surveillance import alarm, mean_run_length, plot_alarms
 from poolkit.surveillance.run_length import reference_share
 from tests.reference import alarms as twin
 
-# Worked with R's surveillance 1.20.3; C3 by the definition of the CDC.
-SERIES = [4, 6, 5, 3, 7, 5, 6, 4, 5, 8, 6, 5, 4, 7, 9, 12, 6, 5, 15, 21, 7, 5]
-UPPER = [9.299793, 9.299793, 8.989473, 10.738361, 10.014078, 9.503496, 9.74648, 10.243421, 11.846497, 15.599585]
-UPPER += [15.368389, 15.492959, 20.6098, 28.440684, 28.440684]
-C3 = [1.123977, 0, 0, 1.694532, 5.39756, 5.39756, 3.703027, 1.867369, 6.037212, 6.037212, 4.169843]
-STANDARD = [0.841641, 0.788854, 0.288854, 0, 0.394427, 1.683282, 4.313777, 4.26099, 3.76099, 7.733126, 14.388544]
-STANDARD += [14.782971, 14.282971]
-ROSSI = [0.618359, 2.37164, 1.768669, 0.728669, 3.561652, 8.445869, 8.262766, 7.222766]
+GOLDEN = tomllib.loads((Path(__file__).parents[1] / "golden" / "surveillance" / "series.toml").read_text("utf-8"))
+SERIES = GOLDEN["counts"]
 # A day without pools in the baseline and one after it, and a day with a single pool.
 POOLS = pd.DataFrame(
     {
@@ -39,33 +35,33 @@ def alarmed(found):
     return found.loc[found["alarm"], "day"].tolist()
 
 
-def test_c1_and_c2_of_the_worked_series():
-    threshold = float(norm.isf(0.001))
-    first = alarm(SERIES, method="ears-c1", threshold=threshold)
-    assert first["upper"][:7].isna().all()
-    assert first["upper"][7:].tolist() == pytest.approx(UPPER, abs=1e-6)
-    assert alarmed(first) == [16, 20]
-    second = alarm(SERIES, method="ears-c2", threshold=threshold)
-    assert second["upper"][9:].tolist() == pytest.approx(UPPER[:13], abs=1e-6)
-    assert alarmed(second) == [16, 20]
+@pytest.mark.parametrize("name", ["c1", "c2"])
+def test_c1_and_c2_of_the_worked_series(name):
+    worked = GOLDEN[name]
+    found = alarm(SERIES, method=f"ears-{name}", threshold=float(norm.isf(0.001)))
+    first = worked["from_day"] - 1
+    assert found["upper"][:first].isna().all()
+    assert found["upper"][first:].tolist() == pytest.approx(worked["upper"], abs=1e-6)
+    assert alarmed(found) == worked["alarms"]
 
 
 def test_c3_of_the_worked_series():
+    worked = GOLDEN["c3"]
     found = alarm(SERIES, method="ears-c3")
-    assert found["statistic"][:11].isna().all()
-    assert found["statistic"][11:].tolist() == pytest.approx(C3, abs=1e-6)
-    assert alarmed(found) == [16, 17, 18, 20, 21, 22]
+    assert found["statistic"][: worked["from_day"] - 1].isna().all()
+    assert found["statistic"][worked["from_day"] - 1 :].tolist() == pytest.approx(worked["statistic"], abs=1e-6)
+    assert alarmed(found) == worked["alarms"]
 
 
-def test_cusum_of_the_worked_series():
-    found = alarm(SERIES, method="cusum", expected=5, reference=0.5, limit=3)
-    assert found["statistic"][4] == pytest.approx(0.394427, abs=1e-6)
-    assert found["statistic"][9:].tolist() == pytest.approx(STANDARD, abs=1e-6)
-    assert alarmed(found) == [16, 17, 18, 19, 20, 21, 22]
-    found = alarm(SERIES, method="cusum", expected=5, reference=1.04, limit=2.26, transform="rossi")
-    assert found["statistic"][9] == pytest.approx(0.22318, abs=1e-6)
-    assert found["statistic"][14:].tolist() == pytest.approx(ROSSI, abs=1e-6)
-    assert alarmed(found) == [16, 19, 20, 21, 22]
+@pytest.mark.parametrize("name", ["standard", "rossi"])
+def test_cusum_of_the_worked_series(name):
+    worked = GOLDEN[name]
+    chosen = {each: worked[each] for each in ("expected", "reference", "limit")}
+    found = alarm(SERIES, method="cusum", transform=name, **chosen)
+    early = {"standard": (4, "fifth_day"), "rossi": (9, "tenth_day")}[name]
+    assert found["statistic"][early[0]] == pytest.approx(worked[early[1]], abs=1e-6)
+    assert found["statistic"][worked["from_day"] - 1 :].tolist() == pytest.approx(worked["statistic"], abs=1e-6)
+    assert alarmed(found) == worked["alarms"]
 
 
 COUNTS = st.lists(st.integers(0, 30), max_size=30)

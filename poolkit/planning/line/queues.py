@@ -8,11 +8,12 @@ from poolkit.errors import DesignError, Problem
 
 
 def _refuse(**found: float) -> None:
-    problems = [
-        Problem(name, f"must be at least {1 if name in ('servers', 'size') else 0}, found {value:g}")
-        for name, value in found.items()
-        if not value >= (1 if name in ("servers", "size") else 0)
-    ]
+    problems = []
+    for name, value in found.items():
+        counted = name in ("servers", "size")
+        if not (value >= counted and (not counted or value % 1 == 0)):
+            rule = "at least 1, and whole" if counted else "at least 0"
+            problems.append(Problem(name, f"must be {rule}, found {value:g}"))
     if problems:
         raise DesignError("not a queue", problems)
 

@@ -166,6 +166,8 @@ def test_what_is_no_queue():
     with pytest.raises(DesignError, match="servers: must be at least 1") as error:
         erlang_c(0, -1.0)
     assert [each.where for each in error.value.problems] == ["servers", "load"]
+    with pytest.raises(DesignError, match=r"servers: must be at least 1, and whole, found 2\.5"):
+        erlang_c(2.5, 1.0)
     with pytest.raises(DesignError, match="size"):
         batch_forming_delay(0, an_hour=1)
     with pytest.raises(DesignError, match="minutes"):
