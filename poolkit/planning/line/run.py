@@ -145,17 +145,6 @@ class LineRun:
             rows.append({"way": way, "people": hours.size, "mean": some.mean(), **named, "max": some.max()})
         return pd.DataFrame(rows)
 
-    def ecdf(self, *, since: Since = "swab", points: int = 201) -> pd.DataFrame:
-        """Return the part of the people of each ``way`` who have a result after so many ``hours``, as ``share``."""
-        longest = float(self.hours(since=since).max(initial=0.0))
-        grid = np.linspace(0.0, longest, points)
-        frames = []
-        for way in WAYS:
-            hours = np.sort(self.hours(since=since, way=way))
-            share = np.searchsorted(hours, grid, side="right") / max(1, hours.size)
-            frames.append(pd.DataFrame({"way": way, "hours": grid, "share": share}))
-        return pd.concat(frames, ignore_index=True)
-
     def curves(self) -> pd.DataFrame:
         """Return people so far at each ``hour``: ``arrived``, ``sampled``, ``delivered``, ``tested``, ``resulted``.
 
@@ -220,25 +209,6 @@ class LineRun:
                 "use": use,
             }
         )
-
-    def queues(self) -> pd.DataFrame:
-        """Return how many wait, at the end of each bin in rows (``hour``), before each stage, in columns.
-
-        People wait for sampling, tubes for a courier, tubes and single specimens in the laboratories, all added up.
-        """
-        table = self.stages()
-        names = table["stage"].unique()
-        table["hour"] += self.line.grid_minutes / 60.0
-        return table.groupby(["hour", "stage"])["waiting"].sum().unstack("stage")[names]
-
-    def use(self) -> pd.DataFrame:
-        """Return the part of the servers at work that is busy, stages in rows, hours since the start in columns."""
-        table = self.stages().dropna(subset="servers")
-        table["hour"] = table["hour"].astype(int)
-        names = table["stage"].unique()
-        summed = table.groupby(["stage", "hour"])[["busy", "servers"]].sum()
-        part = (summed["busy"] / summed["servers"].where(summed["servers"] > 0.0)).unstack("hour")
-        return part.loc[names]
 
     def busiest(self) -> str:
         """Return the stage whose servers at work were busy for the largest part of the time until the last result."""
